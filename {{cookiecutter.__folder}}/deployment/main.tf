@@ -1,0 +1,63 @@
+locals {
+  accounts = jsondecode(file("${path.module}/../accounts.json"))
+  account  = one([for environment in local.accounts.environments : environment if environment.name == var.environment])
+  release  = jsondecode(file("${path.module}/../release.json"))
+}
+
+# The account's own key, from the foundation.
+data "aws_kms_key" "account" {
+  key_id = "alias/${local.accounts.organization}"
+}
+
+resource "aws_lambda_function" "function" {
+  function_name = var.function_name
+  description   = local.release.summary
+  role          = aws_iam_role.function.arn
+  runtime       = "{{ cookiecutter.runtime }}"
+  architectures = ["arm64"]
+  handler       = "{{ cookiecutter.__package }}.handler.handle"
+  s3_bucket     = local.account.artifacts_bucket
+  s3_key        = "releases/${local.release.function}/${local.release.sha256}.zip"
+  publish       = true
+  memory_size   = var.memory_size
+  timeout       = var.timeout
+
+  environment {
+    variables = {
+      POWERTOOLS_METRICS_NAMESPACE = local.accounts.organization
+      POWERTOOLS_SERVICE_NAME      = var.function_name
+    }
+  }
+
+  logging_config {
+    log_group             = aws_cloudwatch_log_group.function.name
+    log_format            = "JSON"
+    application_log_level = "INFO"
+    system_log_level      = "INFO"
+  }
+
+  tracing_config {
+    mode = "Active"
+  }
+
+  # Without its permissions a new function could be invoked before it may log.
+  depends_on = [aws_iam_role_policy.function]
+}
+
+# What callers invoke. buildspec.yml moves it once the new version has passed its check.
+resource "aws_lambda_alias" "live" {
+  name             = "live"
+  description      = "The version that answers"
+  function_name    = aws_lambda_function.function.function_name
+  function_version = aws_lambda_function.function.version
+
+  lifecycle {
+    ignore_changes = [function_version, routing_config]
+  }
+}
+
+resource "aws_cloudwatch_log_group" "function" {
+  name              = "/aws/lambda/${var.function_name}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = data.aws_kms_key.account.arn
+}

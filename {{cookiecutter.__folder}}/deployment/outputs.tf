@@ -1,0 +1,14 @@
+output "function_name" {
+  description = "Name of the deployed function."
+  value       = aws_lambda_function.function.function_name
+}
+
+output "version" {
+  description = "The version just published."
+  value       = aws_lambda_function.function.version
+}
+
+output "alias" {
+  description = "The alias that callers invoke."
+  value       = aws_lambda_alias.live.name
+}

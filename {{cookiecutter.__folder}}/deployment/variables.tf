@@ -1,0 +1,50 @@
+variable "environment" {
+  description = "Name of the environment to deploy to, as in accounts.json."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = contains(local.accounts.environments[*].name, var.environment)
+    error_message = "accounts.json has no environment of this name; it has: ${join(", ", local.accounts.environments[*].name)}."
+  }
+}
+
+variable "function_name" {
+  description = "Name of the function, and of everything that belongs to it."
+  type        = string
+  nullable    = false
+  default     = "{{ cookiecutter.function_name }}"
+}
+
+variable "memory_size" {
+  description = "Memory in MB. CPU grows with it: 1769 MB is one core."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.memory_size >= 128 && var.memory_size <= 10240
+    error_message = "Lambda takes 128 to 10240 MB."
+  }
+}
+
+variable "timeout" {
+  description = "Seconds after which an invocation is ended."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.timeout >= 1 && var.timeout <= 900
+    error_message = "Lambda takes 1 to 900 seconds."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that the function's log is kept."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "CloudWatch Logs takes 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
+  }
+}

@@ -1,0 +1,73 @@
+"""Assemble build/release, which the pipelines deploy and promote: package, release.json and deployment.
+
+Usage: python scripts/release.py FUNCTION TEMPLATE_VERSION
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import unicodedata
+from datetime import UTC, datetime
+from pathlib import Path
+
+DEPLOYED = [".terraform-version", "accounts.json", "deployment"]
+PACKAGE = Path("build/package.zip")
+RELEASE = Path("build/release")
+
+
+def git(*arguments: str) -> bytes:
+    """Return what a git command prints."""
+    return subprocess.run(["git", *arguments], check=True, stdout=subprocess.PIPE).stdout
+
+
+def summary(revision: str, subject: str, author: str, limit: int = 250) -> str:
+    """Return a release in one line of printable ASCII, for where AWS shows it.
+
+    Lambda's version descriptions are the tightest place: 256 characters.
+    """
+    start, end = f"{revision[:12]} ", f" ({printable(author)[:60]})"
+    return start + printable(subject)[: limit - len(start) - len(end)].rstrip() + end
+
+
+def printable(text: str) -> str:
+    """Return text without accents, single-spaced, and with ? for all else that is not printable ASCII."""
+    decomposed = unicodedata.normalize("NFKD", " ".join(text.split()))
+    return "".join(c if " " <= c <= "~" else "?" for c in decomposed if not unicodedata.combining(c))
+
+
+def main(function: str, template_version: str) -> None:
+    """Write build/release for the commit that is checked out; refuse if files differ from it."""
+    if changed := git("status", "--porcelain", "--untracked-files=no").decode():
+        sys.exit(f"release: these files differ from the commit; commit or revert them first:\n{changed}")
+
+    commit = git("log", "-1", "--format=%H%n%an%n%s").decode(errors="replace")
+    revision, author, subject = commit.rstrip("\n").split("\n")
+    release = {
+        "function": function,
+        "revision": revision,
+        "branch": os.environ.get("BRANCH") or git("rev-parse", "--abbrev-ref", "HEAD").decode().strip(),
+        "author": author,
+        "subject": subject,
+        "summary": summary(revision, subject, author),
+        "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "build_id": os.environ.get("CODEBUILD_BUILD_ID", "local"),
+        "sha256": hashlib.sha256(PACKAGE.read_bytes()).hexdigest(),
+        "template_version": template_version,
+    }
+
+    shutil.rmtree(RELEASE, ignore_errors=True)
+    RELEASE.mkdir(parents=True)
+    with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD", *DEPLOYED))) as files:
+        files.extractall(RELEASE, filter="data")
+    shutil.copyfile(PACKAGE, RELEASE / PACKAGE.name)
+    Path(RELEASE / "release.json").write_text(json.dumps(release, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    print(f"{RELEASE}: {release['summary']}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,1 @@
+{{ cookiecutter.__quoted_description }}  # fmt: skip

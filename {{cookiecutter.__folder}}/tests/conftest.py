@@ -1,0 +1,6 @@
+"""What deployment/ sets for the function, set for its tests."""
+
+import os
+
+os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "tests"
+os.environ["POWERTOOLS_SERVICE_NAME"] = "tests"
