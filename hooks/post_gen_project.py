@@ -30,7 +30,9 @@ def wire(accounts: dict[str, Any]) -> None:
 
     readme = Path("README.md")
     content = readme.read_text("utf-8")
-    content = content.replace("ENVIRONMENTS\n", "".join(table_row(accounts, e) for e in accounts["environments"]))
+    content = content.replace(
+        "ENVIRONMENTS\n", "".join(table_row(accounts, e) for e in accounts["environments"])
+    )
     content = content.replace("PROFILES\n", profiles(accounts))
     write(readme, content)
 

@@ -65,7 +65,8 @@ def main(function: str, template_version: str) -> None:
     with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD", *DEPLOYED))) as files:
         files.extractall(RELEASE, filter="data")
     shutil.copyfile(PACKAGE, RELEASE / PACKAGE.name)
-    Path(RELEASE / "release.json").write_text(json.dumps(release, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    content = json.dumps(release, indent=2, ensure_ascii=False) + "\n"
+    (RELEASE / "release.json").write_text(content, "utf-8")
     print(f"{RELEASE}: {release['summary']}")
 
 
