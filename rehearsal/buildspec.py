@@ -64,9 +64,9 @@ def run(
 ) -> Path:
     """Run a buildspec's phases in a folder and return the folder of its artifact.
 
-    source: the folder with the source; it is worked in. buildspec: its path in there. environment: all that the
-    commands see; it wins over the buildspec's own variables, as a CodeBuild project's does. on_command: told of
-    each command that has succeeded. Raises BuildError.
+    source: the folder with the source; it is worked in. buildspec: its path in there. environment: all that
+    the commands see; it wins over the buildspec's own variables, as a CodeBuild project's does. on_command:
+    told of each command that has succeeded. Raises BuildError.
     """
     spec = read(source / buildspec)
     variables = spec.get("env", {}).get("variables", {}) | dict(environment)
@@ -96,19 +96,18 @@ def run(
                             output.seek(start)
                             tail = output.read().decode(errors="replace").splitlines()[-40:]
                             lines = "\n".join(tail)
-                            raise BuildError(f"{buildspec}: {phase}: {text}: exit code {code}\n{lines}")
+                            what = f"{buildspec}: {phase}: {text}: exit code {code}"
+                            raise BuildError(f"{what}\n{lines}")
                         on_command(Command(phase, text, time.monotonic() - began))
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-    return source / spec.get("artifacts", {}).get("base-directory", ".")
+    return source / str(spec.get("artifacts", {}).get("base-directory", "."))
 
 
-def in_shell(
-    process: "subprocess.Popen[bytes]", status: TextIO, descriptor: int, text: str, file: Path
-) -> str:
-    """Run a command in a shell that waits for input, and return its exit code; "exit" if it ended the shell."""
+def in_shell(process: subprocess.Popen[bytes], status: TextIO, descriptor: int, text: str, file: Path) -> str:
+    """Run a command in a shell that waits for input; return its exit code, or "exit" if it ended the shell."""
     file.write_text(text + "\n")
     assert process.stdin  # noqa: S101
     process.stdin.write(f". {shlex.quote(str(file))} </dev/null; echo $? >&{descriptor}\n".encode())

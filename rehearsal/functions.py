@@ -57,16 +57,6 @@ def lambda_environment(python: str) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         draft = Path(mkdtemp(dir=cache))
         subprocess.run([python, "-m", "venv", str(draft)], check=True, capture_output=True)
-        install = [
-            draft / "bin/python",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "-r",
-            REQUIREMENTS,
-        ]
         pip = [str(draft / "bin/python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
         subprocess.run([*pip, "--requirement", str(REQUIREMENTS)], check=True, capture_output=True)
         try:
