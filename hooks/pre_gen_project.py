@@ -6,7 +6,6 @@ When there is none, it writes the checked accounts to accounts.json.
 
 import json
 import keyword
-import os
 import re
 import sys
 import unicodedata
@@ -16,10 +15,12 @@ from typing import Any
 
 import yaml
 
+# The template's folder is where cookiecutter stands while it renders this. Its own _repo_dir may be relative to
+# another folder, and cruft does not set it; hence the way through Jinja's own module to the current folder.
 ANSWERS: dict[str, str] = json.loads(
     r"""{{ dict(function_name=cookiecutter.function_name, description=cookiecutter.description,
                 runtime=cookiecutter.runtime, accounts_file=cookiecutter.accounts_file,
-                template=cookiecutter._repo_dir, output=cookiecutter._output_dir) | tojson }}"""
+                template=lipsum.__globals__.os.getcwd()) | tojson }}"""
 )
 
 # IAM role names are the shortest of what is named after a function: 64 characters.
@@ -294,18 +295,13 @@ class AccountsFile:
 def check(answers: dict[str, str]) -> tuple[list[str], dict[str, Any]]:
     """Return the faults of the answers and of the accounts file, a line each, and the accounts.
 
-    answers: by question, with the folders template, to which a relative accounts_file belongs, and output.
-    cookiecutter may give the template's relative to the folder that it was called in, which is not ours.
+    answers: by question, with the template's folder, to which a relative accounts_file belongs.
     """
     faults: list[str] = []
     facts: dict[str, Any] = {}
-    named = answers["accounts_file"]
+    path = Path(answers["accounts_file"])
     try:
-        places = [
-            Path(called_in, answers["template"], Path(named).expanduser())
-            for called_in in (os.environ.get("PWD", ""), answers["output"])
-        ]
-        path = next((place for place in places if place.is_file()), places[0])
+        path = Path(answers["template"], path.expanduser())
         accounts = AccountsFile(path.read_text("utf-8"))
     except UnicodeDecodeError:
         faults.append(f"accounts_file: {path} is not text in UTF-8; save it as such")

@@ -107,9 +107,9 @@ def run(
 
 
 def in_shell(process: subprocess.Popen[bytes], status: TextIO, descriptor: int, text: str, file: Path) -> str:
-    """Run a command in a shell that waits for input; return its exit code, or "exit" if it ended the shell."""
+    """Run a command in a shell that waits for input; return its exit code, "exit" if it ended the shell."""
     file.write_text(text + "\n")
     assert process.stdin  # noqa: S101
-    process.stdin.write(f". {shlex.quote(str(file))} </dev/null; echo $? >&{descriptor}\n".encode())
+    process.stdin.write(f". {shlex.quote(str(file))} </dev/null; echo $? >/dev/fd/{descriptor}\n".encode())
     process.stdin.flush()
     return status.readline().strip() or "exit"

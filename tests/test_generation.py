@@ -179,7 +179,6 @@ def test_any_description_comes_through_as_data(
         if isinstance(value, str):
             answers[key] = environment.from_string(value).render(cookiecutter=answers)
     output = tmp_path_factory.mktemp("described")
-    answers |= {"_repo_dir": str(TEMPLATE), "_output_dir": str(output)}
 
     repository = Path(generate_files(str(TEMPLATE), {"cookiecutter": answers}, str(output)))
 

@@ -43,6 +43,7 @@ def refusal(output: Path, *answers: str) -> str:
         ("description=two\nlines", "(U+000A)"),
         ("description=a\x1bb", "(U+001B)"),
         ("accounts_file=nowhere.yaml", "nowhere.yaml cannot be read"),
+        ("accounts_file=~no-such-user/accounts.yaml", "~no-such-user/accounts.yaml cannot be read"),
         (f"accounts_file={TEMPLATE}", "cannot be read"),
     ],
 )
@@ -151,9 +152,7 @@ def rendered_hook() -> dict[str, object]:
     from cookiecutter.utils import create_env_with_context  # noqa: PLC0415
 
     answers = {"function_name": 'x"""\n{{ 1 }}', "description": "\\", "runtime": "python3.13"}
-    context = {
-        "cookiecutter": answers | {"accounts_file": "accounts.yaml", "_repo_dir": ".", "_output_dir": "."}
-    }
+    context = {"cookiecutter": answers | {"accounts_file": "accounts.yaml"}}
     text = (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")
     names: dict[str, object] = {"__name__": "hook"}
     exec(create_env_with_context(context).from_string(text).render(**context), names)  # noqa: S102

@@ -1,0 +1,166 @@
+"""A generated repository, built and deployed by its own buildspecs into an emulated account."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import TEMPLATE, needs
+from cookiecutter.main import cookiecutter
+
+from rehearsal import buildspec, demo, standin, terraform
+from rehearsal.accounts import EmulatedAccounts
+
+pytestmark = pytest.mark.xdist_group("deployment")  # one world, one build
+
+ENVIRONMENT_VARIABLES = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
+class World:
+    """An emulated account with what a deployment stands on, and a built release."""
+
+    def __init__(self, accounts: EmulatedAccounts, folder: Path) -> None:
+        self.accounts, self.folder = accounts, folder
+        self.repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder)))
+        demo.commit(self.repository)
+        self.built = buildspec.run(self.repository, "buildspec.yml", ENVIRONMENT_VARIABLES, print)
+        self.facts = json.loads((self.repository / "accounts.json").read_bytes())
+        self.environment = self.facts["environments"][0]
+        standin.create(accounts, self.facts, self.environment)
+        self.deployed = 0
+
+    def client(self, service: str) -> Any:
+        return self.accounts.client(service, self.environment["id"], self.facts["region"])
+
+    def release(self) -> Path:
+        """Return a copy of the release, as a pipeline unpacks it for each of its steps."""
+        self.deployed += 1
+        return Path(shutil.copytree(self.built, self.folder / f"release-{self.deployed}"))
+
+    def deploy(self, release: Path) -> None:
+        home = self.folder / f"home-{self.deployed}"
+        home.mkdir(exist_ok=True)
+        demo.deploy(self.accounts, release, self.facts, self.environment, home)
+
+    def terraform(self, release: Path, *arguments: str) -> int:
+        variables = self.accounts.environment(self.environment["id"], self.facts["region"])
+        inputs = ["-var=environment=dev", "-var-file=environments/dev.tfvars", "-input=false"]
+        environment = ENVIRONMENT_VARIABLES | variables | terraform.environment(self.folder)
+        command = ["terraform", *arguments, *inputs]
+        return subprocess.run(command, cwd=release / "deployment", env=environment, check=False).returncode
+
+    def live(self) -> str:
+        version: str = self.client("lambda").get_alias(FunctionName="hello-lambda", Name="live")[
+            "FunctionVersion"
+        ]
+        return version
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    needs("terraform")
+    with EmulatedAccounts() as accounts:
+        yield World(accounts, tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def deployed(world: World) -> Path:
+    release = world.release()
+    world.deploy(release)
+    return release
+
+
+def test_a_release_says_where_it_comes_from(world: World) -> None:
+    release = json.loads((world.built / "release.json").read_bytes())
+
+    head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=world.repository, text=True)
+    assert release["revision"] == head.strip()
+    assert release["summary"] == f"{release['revision'][:12]} Born from the template (lambda-template)"
+    assert release["sha256"] == hashlib.sha256((world.built / "package.zip").read_bytes()).hexdigest()
+
+
+def test_the_deployed_package_answers_and_carries_its_revision(world: World, deployed: Path) -> None:
+    answer = world.client("lambda").invoke(
+        FunctionName="hello-lambda", Qualifier="live", Payload=b'{"name": "Ada"}'
+    )
+    version = world.client("lambda").get_function(FunctionName="hello-lambda", Qualifier=world.live())[
+        "Configuration"
+    ]
+
+    assert json.loads(answer["Payload"].read()) == {"message": "Hello, Ada!"}
+    assert version["Description"] == json.loads((deployed / "release.json").read_bytes())["summary"]
+    assert version["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+def test_a_function_that_raises_answers_with_its_error(world: World, deployed: Path) -> None:
+    answer = world.client("lambda").invoke(FunctionName="hello-lambda", Qualifier="live", Payload=b"{}")
+
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.loads(answer["Payload"].read())["errorType"] == "BadEventError"
+
+
+def test_the_same_release_again_changes_nothing(world: World, deployed: Path) -> None:
+    before = world.live()
+
+    assert world.terraform(deployed, "plan", "-detailed-exitcode") == 0
+    world.deploy(world.release())
+
+    assert world.live() == before
+    packages = world.client("s3").list_object_versions(
+        Bucket="acme-dev-artifacts", Prefix="releases/hello-lambda/"
+    )
+    assert len(packages["Versions"]) == 1
+
+
+def test_a_version_that_fails_its_check_gets_no_traffic(world: World, deployed: Path) -> None:
+    before, release = world.live(), world.release()
+    facts = json.loads((release / "release.json").read_bytes()) | {"summary": "another revision"}
+    (release / "release.json").write_text(json.dumps(facts, indent=2))
+    (release / "deployment/check.json").write_text("{}")
+
+    with pytest.raises(buildspec.BuildError, match="failed its check and gets no traffic"):
+        world.deploy(release)
+
+    assert world.live() == before
+
+
+def test_a_package_that_is_not_the_release_s_own_is_refused(world: World, deployed: Path) -> None:
+    release = world.release()
+    with (release / "package.zip").open("ab") as package:
+        package.write(b"more")
+
+    with pytest.raises(buildspec.BuildError, match=r"not the package that release\.json describes"):
+        world.deploy(release)
+
+
+def test_uncommitted_changes_are_not_released(world: World) -> None:
+    handler = world.repository / "src/hello_lambda/handler.py"
+    content = handler.read_text()
+    handler.write_text(content + "\n# changed\n")
+    try:
+        done = subprocess.run(
+            ["make", "release"], cwd=world.repository, capture_output=True, text=True, check=False
+        )
+    finally:
+        handler.write_text(content)
+
+    assert done.returncode != 0
+    assert "src/hello_lambda/handler.py" in done.stderr
+
+
+def test_destroy_leaves_nothing_behind(world: World, deployed: Path) -> None:
+    release = world.release()
+    shutil.rmtree(release / "deployment")
+    shutil.copytree(deployed / "deployment", release / "deployment", symlinks=True)
+
+    assert world.terraform(release, "destroy", "-auto-approve") == 0
+
+    assert world.client("lambda").list_functions()["Functions"] == []
+    assert world.client("logs").describe_log_groups()["logGroups"] == []
+    assert world.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert world.client("iam").list_roles()["Roles"] == []
