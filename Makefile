@@ -1,7 +1,7 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock clean
+.PHONY: help demo test lint format lock benchmarks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ lock: .venv/installed ## Take newer dependencies
 	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" tests/tools/requirements.in -o tests/tools/requirements.txt
 	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" rehearsal/runtime-requirements.in -o rehearsal/runtime-requirements.txt
 	npm --prefix tests/tools update --package-lock-only
+
+benchmarks: .venv/installed ## Measure a generation beside a bare cookiecutter of the same files
+	.venv/bin/python benchmarks/generation/run.py
 
 clean: ## Remove all that can be made again
 	rm -rf .venv build
