@@ -1,31 +1,107 @@
 """The emulated AWS accounts: moto, mended, as a server of its own on this machine.
 
-An account is whatever account the credentials belong to; any role of any account can be assumed, since
-nothing judges calls yet.
+A call reaches the account that its credentials belong to. Each is read with botocore's model of its service,
+shown to a judge who may refuse it, answered by mends.py, functions.py or moto, and recorded in a journal.
 """
 
+import functools
 import json
-import logging
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Iterable
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from http.client import HTTPConnection
+from io import BytesIO
+from pathlib import Path
+from stat import S_ISSOCK
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import UnknownServiceError
+from moto.core.exceptions import JsonRESTError
+from moto.core.model import OperationModel
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.request import Request, determine_request_protocol
+from moto.core.routing import get_service_router
+from moto.core.serialize import get_serializer_class
+from moto.core.utils import get_service_model
+from moto.iam.models import iam_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.sts.models import sts_backends
+from werkzeug.exceptions import NotFound
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
+
+from rehearsal import mends
+from rehearsal.functions import Functions
+from rehearsal.mends import AwsError
+
+CONTROL = "/_emulator/"
+PERSON = "OrganizationAccountAccessRole"  # the role with which AWS Organizations creates an account
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """A recorded call.
+
+    time: seconds since the epoch; ms: how long it took. principal: the caller's ARN, a session's for a role;
+    role: that role's ARN. parameters: as the SDKs name them, without what the service's model calls
+    sensitive, and with long values cut. error: the error's code. note: what else there is to know.
+    """
+
+    time: float
+    ms: float
+    service: str
+    operation: str
+    region: str
+    account: str
+    principal: str
+    role: str | None
+    parameters: dict[str, Any]
+    status: int
+    error: str | None
+    note: str | None
 
 
 class EmulatedAccounts:
-    """A world of AWS accounts for as long as the `with` statement lasts."""
+    """A world of AWS accounts for as long as the `with` statement lasts; url is where it is served."""
+
+    url: str
+
+    def __init__(self, origin: "EmulatedAccounts | None" = None) -> None:
+        """Prepare an empty world, or a copy of another one."""
+        self._origin = origin
+        self._server: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "EmulatedAccounts":
-        """Start the server; it ends with us, however we end, since it reads our end of a pipe."""
-        command = [sys.executable, "-m", "rehearsal.accounts"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout  # noqa: S101
-        self.url = self.process.stdout.readline().strip()
+        """Start the server; it ends with us, however we end, since it holds the other end of a pipe."""
+        if self._origin:
+            self.url = self._origin._ask("fork")
+            return self
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
+        path = [str(Path(__file__).parents[1]), *filter(None, [kept.get("PYTHONPATH")])]
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "rehearsal.accounts"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Objects in S3 stay in memory: copies of a world would share the files of moto's larger ones.
+            env=kept | {"PYTHONPATH": os.pathsep.join(path), "MOTO_S3_DEFAULT_KEY_BUFFER_SIZE": "0"},
+            start_new_session=True,
+        )
+        assert self._server.stdout  # noqa: S101
+        with self._server.stdout as announcement:
+            self.url = announcement.read().decode()
         if not self.url:
             raise RuntimeError("the emulated accounts did not start; what they printed stands above")
         return self
@@ -33,42 +109,177 @@ class EmulatedAccounts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop the server."""
-        self.process.communicate()
+        """End the server, and with it every function that it runs; of a copy, the copy's alone."""
+        if self._server:
+            assert self._server.stdin  # noqa: S101
+            self._server.stdin.close()
+            self._server.wait()
+        else:
+            with suppress(ConnectionError):  # it ends instead of answering
+                self._ask("end")
 
-    def client(self, service: str, account: str, region: str) -> Any:
-        """Return a boto3 client with an administrator's rights in an account."""
-        variables = self.environment(account, region)
-        return boto3.client(
+    def _ask(self, command: str, **arguments: str) -> Any:
+        connection = HTTPConnection(self.url.removeprefix("http://"))
+        connection.request("POST", CONTROL + command, json.dumps(arguments))
+        with connection.getresponse() as response:
+            return json.load(response)
+
+    def fork(self) -> "EmulatedAccounts":
+        """Return a context manager that copies this world, its journal aside, into one of its own."""
+        return EmulatedAccounts(self)
+
+    def environment(self, account: str, region: str, role: str = PERSON) -> dict[str, str]:
+        """Return the variables with which the AWS CLI, boto3 and Terraform are a role of an account.
+
+        role: its name; it need not exist, since somebody has to create the first one. The variables keep the
+        user's own AWS configuration out, if merged into an environment without AWS_* variables of its own.
+        """
+        variables: dict[str, str] = self._ask("environment", account=account, region=region, role=role)
+        own = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+        no_proxy = ",".join(filter(None, [own, "127.0.0.1"]))
+        return variables | {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
+
+    def client(self, service: str, account: str, region: str, role: str = PERSON) -> Any:
+        """Return a boto3 client that is a role of an account; the user's AWS configuration is kept out."""
+        variables = self.environment(account, region, role)
+        return sdk().client(
             service,
             endpoint_url=self.url,
             region_name=region,
             aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
             aws_session_token=variables["AWS_SESSION_TOKEN"],
+            config=Config(proxies={}),
         )
 
-    def environment(
-        self, account: str, region: str, role: str = "OrganizationAccountAccessRole"
-    ) -> dict[str, str]:
-        """Return the variables with which the AWS CLI, boto3 and Terraform are that role of an account.
+    def journal(self) -> list[JournalEntry]:
+        """Return the calls made so far, in the order in which they were answered."""
+        return [JournalEntry(**entry) for entry in self._ask("journal")]
 
-        The user's own AWS configuration is kept out.
-        """
-        sts = boto3.client(
-            "sts",
-            endpoint_url=self.url,
-            region_name=region,
-            aws_access_key_id="x",
-            aws_secret_access_key="x",  # noqa: S106
+
+@functools.cache
+def sdk() -> Any:
+    """Return a boto3 session that knows nothing of the user's AWS configuration."""
+    nothing = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+    return boto3.Session(botocore_session=botocore.session.Session(session_vars=nothing))
+
+
+@dataclass
+class Call:
+    """A call in progress. parameters are complete; model is None where botocore knows no such operation."""
+
+    service: str
+    operation: str
+    region: str
+    account: str = ""
+    principal: str = ""
+    role: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    model: OperationModel | None = None
+    protocol: str = ""
+    note: str | None = None
+
+
+Judge = Callable[[Call], AwsError | None]
+
+
+class Front:
+    """What stands before moto, as a WSGI application.
+
+    judge: told of each call before anything is done; what it returns refuses the call.
+    """
+
+    def __init__(self, judge: Judge = lambda call: None) -> None:
+        """Begin an empty world."""
+        self.judge = judge
+        self.moto = DomainDispatcherApplication(create_backend_app)
+        self.entries: list[JournalEntry] = []
+        self.world = threading.Lock()  # whoever holds it may read or change moto's state
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request."""
+        request = Request(environ)
+        body = request.get_data()
+        environ.update({"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))})
+        answer = self.control if request.path.startswith(CONTROL) else self.answer
+        return answer(request)(environ, start_response)
+
+    def answer(self, request: Request) -> Response:
+        """Answer a call and record it."""
+        began, clock = time.time(), time.perf_counter()
+        call = Call("", f"{request.method} {request.path}", "")
+        try:
+            read_operation(call, request)
+            identify(call, request)
+            response = self.serve(call, request.environ)
+        except AwsError as error:
+            response = serialize(call, error)
+        except JsonRESTError as error:
+            response = serialize(call, AwsError(error.error_type, error.message, error.code))
+        except Exception as crash:  # moto's, or what moto lacks: an answer that no SDK retries
+            place = traceback.extract_tb(crash.__traceback__)[-1]
+            where = f"{type(crash).__name__} at {Path(place.filename).name}:{place.lineno}: {crash}"
+            message = f"{call.service}:{call.operation}: {where}"
+            response = serialize(call, AwsError("EmulatorNotImplemented", message))
+        entry = JournalEntry(
+            time=began,
+            ms=round((time.perf_counter() - clock) * 1000, 1),
+            service=call.service,
+            operation=call.operation,
+            region=call.region,
+            account=call.account,
+            principal=call.principal,
+            role=call.role,
+            parameters=presentable(call.parameters, call.model and call.model.input_shape),
+            status=response.status_code,
+            error=error_code(response),
+            note=call.note,
         )
-        arn = f"arn:aws:iam::{account}:role/{role}"
-        credentials = sts.assume_role(RoleArn=arn, RoleSessionName="rehearsal")["Credentials"]
+        self.entries.append(entry)
+        return response
+
+    def serve(self, call: Call, environ: dict[str, Any]) -> Response:
+        """Let the judge see a call; answer it ourselves if we can, else let moto."""
+        if refusal := self.judge(call):
+            raise refusal
+        if (call.service, call.operation) == ("lambda", "Invoke"):
+            return serialize(call, self.functions.invoke(call, mends.owner(call)))
+        with self.world:
+            mends.check_bucket_owner(call)
+            if operation := mends.OPERATIONS.get((call.service, call.operation)):
+                return serialize(call, operation(call))
+            environ["HTTP_X_MOTO_ACCOUNT_ID"] = mends.owner(call)
+            response = Response.from_app(self.moto, environ, buffered=True)
+        if response.data[:14].lower() == b"<!doctype html":  # Flask's own page
+            raise NotImplementedError("moto has no such route")
+        return response
+
+    def control(self, request: Request) -> Response:
+        """Do what an EmulatedAccounts asks for."""
+        arguments = json.loads(request.get_data())
+        result: Any
+        match request.path.removeprefix(CONTROL):
+            case "environment":
+                result = self.environment(**arguments)
+            case "journal":
+                result = [asdict(entry) for entry in self.entries]
+            case "fork":
+                result = self.fork()
+            case "end":
+                os._exit(0)
+        return Response(json.dumps(result), mimetype="application/json")
+
+    def environment(self, account: str, region: str, role: str, session: str = "rehearsal") -> dict[str, str]:
+        """Return the AWS_* variables of a new session of a role."""
+        with self.world:
+            roles = {known.name: known.arn for known in iam_backends[account]["aws"].get_roles()}
+            arn = roles.get(role, f"arn:aws:iam::{account}:role/{role}")
+            assumed = sts_backends[account]["aws"].assume_role(region, session, arn, "", 3600, "")
         return {
             "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
-            "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
-            "AWS_SESSION_TOKEN": credentials["SessionToken"],
+            "AWS_ACCESS_KEY_ID": assumed.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": assumed.secret_access_key,
+            "AWS_SESSION_TOKEN": assumed.session_token,
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_CONFIG_FILE": os.devnull,
@@ -77,54 +288,158 @@ class EmulatedAccounts:
             "AWS_PAGER": "",
         }
 
+    def fork(self) -> str:
+        """Copy the world, between two calls, into a process of its own; return its URL."""
+        reader, writer = os.pipe()
+        with self.world:
+            child = os.fork()
+        if child == 0:
+            os.setsid()
+            self.reaper.stdin.close()  # type: ignore[union-attr]
+            leave_connections()
+            self.entries = []
+            self.run(writer)
+        os.close(writer)
+        threading.Thread(target=os.waitpid, args=(child, 0), daemon=True).start()
+        with os.fdopen(reader) as announcement:
+            return announcement.read()
 
-class Front:
-    """Turns what moto cannot do into an error that no SDK retries."""
+    def run(self, announcement: int) -> NoReturn:
+        """Serve as the leader of a process group until standard input ends.
 
-    def __init__(self, moto: Any) -> None:
-        """Stand before moto's WSGI application."""
-        self.moto = moto
+        announcement: a descriptor, to which the URL is written.
+        """
+        folder = tempfile.mkdtemp(prefix="emulated-accounts-")
+        # Survives us, whatever ends us: then it ends the functions that we run, and removes their files.
+        reap = 'read _; kill -s KILL -- "-$0"; rm -rf -- "$1"'
+        self.reaper = subprocess.Popen(
+            ["/bin/sh", "-c", reap, str(os.getpid()), folder],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        threading.Thread(target=lambda: os.read(0, 1) or os._exit(0), daemon=True).start()
+        # An address in numbers, so that SDKs put the bucket into the path.
+        server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=SilentHandler)
+        self.url = f"http://127.0.0.1:{server.server_port}"
+        self.functions = Functions(Path(folder), self.world, self.environment)
+        os.write(announcement, self.url.encode())
+        os.close(announcement)
+        server.serve_forever()
+        raise AssertionError("a server ends with its process")
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Answer one request."""
-        try:
-            answer: Iterable[bytes] = self.moto(environ, start_response)
-        except Exception as error:
-            called = (
-                environ.get("HTTP_X_AMZ_TARGET") or environ["REQUEST_METHOD"] + " " + environ["PATH_INFO"]
-            )
-            fault = {
-                "__type": "EmulatorNotImplemented",
-                "message": f"{called}: {type(error).__name__}: {error}",
-            }
-            body = json.dumps(fault).encode()
-            headers = [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(body)))]
-            start_response("400 Bad Request", headers)
-            return [body]
-        return answer
+
+class SilentHandler(MotoRequestHandler):
+    """Leaves requests to the journal."""
+
+    def log_request(self, *args: object) -> None:
+        """Stay silent."""
 
 
-def serve() -> None:
-    """Serve until our parent ends; print the URL."""
-    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
+def read_operation(call: Call, request: Request) -> None:
+    """Fill in which operation is called, where, and with what. Raises AwsError if the call is not signed."""
+    signature = re.search(r"Credential=([^,\s]+)", request.headers.get("Authorization", ""))
+    scope = signature[1] if signature else request.args.get("X-Amz-Credential", "")
+    if scope.count("/") != 4:  # noqa: PLR2004  KEY/DATE/REGION/SERVICE/aws4_request
+        raise AwsError("MissingAuthenticationToken", "the request is not signed", 403)
+    call.region, signing_name = scope.split("/")[2:4]
+    call.service = {"monitoring": "cloudwatch"}.get(signing_name, signing_name)
+    target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+    call.operation = target or call.operation
+    in_path: dict[str, Any] = {}
+    try:
+        service = get_service_model(call.service)
+        call.protocol = determine_request_protocol(service, request.content_type)
+        call.model, in_path = get_service_router(call.service).match(request)
+    except UnknownServiceError:
+        return
+    except NotFound:  # SDKs differ in how they prefix the target
+        if target not in service.operation_names:
+            return
+        call.model = service.operation_model(target)
+    call.operation = call.model.name
+    call.parameters = PROTOCOL_PARSERS[call.protocol](call.model).parse(
+        {
+            "method": request.method,
+            "values": request.values,
+            "headers": request.headers,
+            "body": request.get_data(),
+            "url_path": request.path,
+            "url_params": in_path,
+        }
     )
-    from werkzeug.serving import make_server  # noqa: PLC0415
+    if call.service == "s3" and "Metadata" in call.parameters:  # WSGI capitalises headers, S3 lowers them
+        call.parameters["Metadata"] = {k.lower(): v for k, v in call.parameters["Metadata"].items()}
 
-    from rehearsal import mends  # noqa: F401, PLC0415
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    MotoRequestHandler.protocol_version = "HTTP/1.1"
-    front = Front(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=MotoRequestHandler)
-    # An address in numbers, so that SDKs put the bucket into the path.
-    os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(os.environ["AWS_ENDPOINT_URL"], flush=True)
-    sys.stdin.read()
+def identify(call: Call, request: Request) -> None:
+    """Fill in who calls. Raises AwsError for credentials that are not of this world."""
+    key = (request.headers.get("Authorization", "") + request.args.get("X-Amz-Credential", "")).split("/")[0]
+    key = key.rpartition("=")[2]
+    for account, partitions in list(iam_backends.items()):
+        if key in partitions["aws"].access_keys:
+            call.account = account
+            if session := sts_backends[account]["aws"].get_assumed_role_from_access_key(key):
+                call.principal, call.role = session.arn, session.role_arn
+            elif user := partitions["aws"].get_user_from_access_key_id(key):
+                call.principal = user.arn
+            return
+    raise AwsError("InvalidClientTokenId", "these credentials are not of the emulated accounts", 403)
+
+
+def serialize(call: Call, result: object) -> Response:
+    """Return a result, or an AwsError, as the called service would send it."""
+    try:
+        model = call.model or OperationModel({}, get_service_model(call.service))
+    except UnknownServiceError:
+        code, status = getattr(result, "code", "EmulatorNotImplemented"), getattr(result, "status", None)
+        return Response(json.dumps({"__type": code, "message": str(result)}), status or 400)
+    protocol = call.protocol or model.service_model.protocol
+    serializer = get_serializer_class(model.service_model.service_name, protocol)(operation_model=model)
+    sent = serializer.serialize(result)
+    return Response(sent["body"], getattr(result, "status", None) or sent["status_code"], sent["headers"])
+
+
+def error_code(response: Response) -> str | None:
+    """Return the error code in a service's answer, None if it is no error."""
+    if response.status_code < 400:  # noqa: PLR2004
+        return None
+    named = re.search(rb'<Code>([^<]+)|"__type": *"([^"]+)', response.data)
+    code = response.headers.get("X-Amzn-Errortype") or (named and (named[1] or named[2]).decode()) or ""
+    return code.rpartition("#")[2] or str(response.status_code)
+
+
+def presentable(value: Any, shape: Any) -> Any:
+    """Return a parameter for the journal: nothing sensitive, nothing long, all of it JSON."""
+    if shape is not None and shape.metadata.get("sensitive"):
+        return "(sensitive)"
+    if isinstance(value, dict):
+        members = getattr(shape, "members", {})
+        return {
+            name: presentable(item, members.get(name, getattr(shape, "value", None)))
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [presentable(item, getattr(shape, "member", None)) for item in value[:100]]
+    if isinstance(value, bytes):
+        return f"({len(value)} bytes)"
+    if isinstance(value, str) and len(value) > 10_000:  # noqa: PLR2004
+        return value[:10_000] + "…"
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def leave_connections() -> None:
+    """Let go of the sockets that a fork inherits; their numbers stay taken until their owners close them."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208
+        with suppress(OSError):
+            if S_ISSOCK(os.fstat(int(name)).st_mode):
+                os.dup2(null, int(name))
+    os.close(null)
 
 
 if __name__ == "__main__":
-    serve()
+    url = os.dup(1)
+    os.dup2(2, 1)  # what moto prints
+    warnings.filterwarnings("ignore", r"Exception\(AwsError\)")  # moto's, about codes that no model has
+    Front().run(url)

@@ -1,73 +1,308 @@
-"""What moto 5.2.5 gets wrong for the resources that we use. Importing this module mends moto."""
+"""What moto 5.2.5 gets wrong for the resources that we use. Importing this module mends moto.
 
-import base64
+Each mend says what AWS does and what moto does, and has its test. An operation is answered here instead of by
+moto; a replacement stands in for a method of moto's own.
+"""
+
 import copy
-import os
+import functools
+import json
+import uuid
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
-from moto.awslambda import models
-from moto.sts.models import sts_backends
+from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.codebuild.models import CodeBuildBackend, codebuild_backends
+from moto.codepipeline.models import CodePipeline, CodePipelineBackend
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+from moto.core.utils import unix_time
+from moto.iam.access_control import PermissionResult
+from moto.iam.models import iam_backends
+from moto.s3.exceptions import MissingBucket
+from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.responses import S3Response
 
-from rehearsal import functions
+if TYPE_CHECKING:
+    from rehearsal.accounts import Call
 
-# AWS keeps and returns these settings; moto drops them, so that Terraform would plan them for ever.
-KEPT_SETTINGS = ("LoggingConfig", "TracingConfig")
+Operation = Callable[["Call"], dict[str, Any]]
 
-original_init: Callable[..., None] = models.LambdaFunction.__init__
-original_configuration: Callable[..., dict[str, Any]] = models.LambdaFunction.get_configuration
-original_update: Callable[..., dict[str, Any]] = models.LambdaFunction.update_configuration
-
-
-def init(self: Any, account_id: str, spec: dict[str, Any], *args: Any, **kwargs: Any) -> None:
-    """Keep the settings that a function is created with."""
-    self.kept = {name: spec[name] for name in KEPT_SETTINGS if name in spec}
-    original_init(self, account_id, spec, *args, **kwargs)
-
-
-def get_configuration(self: Any, on_create: bool = False) -> dict[str, Any]:
-    """Return the configuration with the settings kept."""
-    return {**original_configuration(self, on_create), **copy.deepcopy(self.kept)}
+OPERATIONS: dict[tuple[str, str], Operation] = {}
 
 
-def update_configuration(self: Any, changes: dict[str, Any]) -> dict[str, Any]:
-    """Keep the settings that are changed."""
-    self.kept |= {name: changes[name] for name in KEPT_SETTINGS if name in changes}
-    original_update(self, changes)
-    configuration: dict[str, Any] = self.get_configuration()
+class AwsError(ServiceException):
+    """An error that a service answers: its code, its message, and its HTTP status if the model has none."""
+
+    def __init__(self, code: str, message: str, status: int | None = None) -> None:
+        """Make an error to raise."""
+        super().__init__(code, message)
+        self.status = status
+
+
+def operation(service: str, *names: str) -> Callable[[Operation], Operation]:
+    """Answer operations of a service with what the decorated function returns for a call."""
+
+    def register(answer: Operation) -> Operation:
+        OPERATIONS.update({(service, name): answer for name in names})
+        return answer
+
+    return register
+
+
+def replaces(owner: type, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Put the decorated function, which is given the original first, in the place of a method."""
+
+    def replace(replacement: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(owner, name, functools.partialmethod(replacement, getattr(owner, name)))
+        return replacement
+
+    return replace
+
+
+# Accounts
+
+
+def owner(call: "Call") -> str:
+    """Return the account that a call reaches.
+
+    AWS reaches a resource of another account where an ARN names it; moto looks in the caller's account.
+    """
+    named = {"kms": "KeyId", "lambda": "FunctionName"}.get(call.service, "")
+    arn = str(call.parameters.get(named)).split(":")
+    return arn[4] if arn[0] == "arn" else call.account
+
+
+def check_bucket_owner(call: "Call") -> None:
+    """Refuse a call whose bucket is not of the account that it expects. AWS does, moto does not look."""
+    source = str(call.parameters.get("CopySource")).lstrip("/").partition("/")[0]
+    for expected, bucket in (
+        (call.parameters.get("ExpectedBucketOwner"), call.parameters.get("Bucket")),
+        (call.parameters.get("ExpectedSourceBucketOwner"), source),
+    ):
+        _, account = s3_backends.bucket_accounts.get(str(bucket), ("", expected))
+        if call.service == "s3" and expected and account != expected:
+            raise AwsError("AccessDenied", "Access Denied", 403)
+
+
+# S3
+
+
+@replaces(FakeBucket, "get_permission")
+def get_permission(bucket: FakeBucket, original: Any, action: str, resource: str) -> PermissionResult:
+    """Leave bucket policies to the judge. AWS heeds their conditions, moto denies whatever a Deny names."""
+    return PermissionResult.NEUTRAL
+
+
+@replaces(S3Response, "get_bucket_notification")
+def get_bucket_notification(response: Any, original: Any) -> Any:
+    """Say that a bucket notifies EventBridge. AWS does, moto keeps it to itself."""
+    configuration = response.backend.get_bucket_notification_configuration(response.bucket_name)
+    if configuration and configuration.event_bridge is not None:
+        serialized = response.serialized
+        response.serialized = lambda answer: serialized(
+            ActionResult(answer.result | {"EventBridgeConfiguration": {}})
+        )
+    return original(response)
+
+
+# Lambda
+
+SETTINGS = ("DeadLetterConfig", "EphemeralStorage", "KMSKeyArn", "LoggingConfig", "TracingConfig")
+
+
+@replaces(LambdaFunction, "__init__")
+def create_function(
+    function: Any, original: Any, account_id: str, spec: Any, *args: Any, **kwargs: Any
+) -> None:
+    """Keep all of a function's settings. AWS does, moto forgets some and never changes others."""
+    original(function, account_id, spec, *args, **kwargs)
+    function.settings = {name: spec[name] for name in SETTINGS if spec.get(name)}
+
+
+@replaces(LambdaFunction, "update_configuration")
+def update_function(function: Any, original: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    """Change the settings that are kept; published versions, which share them so far, keep theirs."""
+    function.settings = function.settings | {name: changes[name] for name in SETTINGS if name in changes}
+    original(function, changes)
+    configuration: dict[str, Any] = function.get_configuration()
     return configuration
 
 
-def invoke(self: Any, body: bytes | str, headers: Any, response_headers: dict[str, str]) -> bytes:
-    """Run the deployed package; AWS does, moto asks Docker."""
-    configuration = self.get_configuration()
-    role = sts_backends[self.account_id]["aws"].assume_role(
-        self.region, self.function_name, self.role, "", 3600, ""
+@replaces(LambdaFunction, "get_configuration")
+def get_function(function: Any, original: Any, on_create: bool = False) -> dict[str, Any]:
+    """Return the settings that are kept, with Lambda's defaults for logging."""
+    configuration: dict[str, Any] = original(function, on_create) | copy.deepcopy(function.settings)
+    logging = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{function.function_name}"}
+    logging |= configuration.get("LoggingConfig", {})
+    levels = (
+        {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"} if logging["LogFormat"] == "JSON" else {}
     )
-    answer = functions.invoke(
-        self.code_bytes,
-        (body.encode() if isinstance(body, str) else body) or b"{}",
-        configuration,
-        {
-            "AWS_ACCESS_KEY_ID": role.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": role.secret_access_key,
-            "AWS_SESSION_TOKEN": role.session_token,
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_ENDPOINT_URL": os.environ["AWS_ENDPOINT_URL"],
-            **configuration.get("Environment", {}).get("Variables", {}),
-        },
-    )
-    response_headers["x-amz-log-result"] = base64.b64encode(answer.log.encode()[-4096:]).decode()
-    if answer.error:
-        response_headers["x-amz-function-error"] = answer.error
-    return answer.payload
+    return configuration | {"LoggingConfig": levels | logging}
 
 
-for name, mend in {
-    "__init__": init,
-    "get_configuration": get_configuration,
-    "update_configuration": update_configuration,
-    "invoke": invoke,
-}.items():
-    setattr(models.LambdaFunction, name, mend)
+@replaces(LambdaFunction, "_set_function_code")
+def set_function_code(function: Any, original: Any, code: dict[str, Any]) -> None:
+    """Refuse code that is not in S3. AWS does, moto makes a function without code."""
+    if "S3Key" in code and "ZipFile" not in code:
+        error = "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: "
+        error += "The specified {} does not exist."
+        try:
+            found = s3_backends[function.account_id]["aws"].get_object(code["S3Bucket"], code["S3Key"])
+        except MissingBucket:
+            message = error.format("NoSuchBucket", "bucket")
+            raise AwsError("InvalidParameterValueException", message) from None
+        if found is None:
+            raise AwsError("InvalidParameterValueException", error.format("NoSuchKey", "key"))
+    original(function, code)
+
+
+@replaces(LambdaBackend, "put_function_event_invoke_config")
+def put_event_invoke_config(backend: LambdaBackend, original: Any, name: str, config: Any) -> Any:
+    """Replace how a function is invoked asynchronously. AWS does, moto goes on returning the first one."""
+    backend.get_function(name).event_invoke_config.clear()
+    return original(backend, name, config)
+
+
+# CodeBuild
+
+
+@operation("codebuild", "CreateProject", "UpdateProject")
+def put_project(call: "Call") -> dict[str, Any]:
+    """Create or change a project.
+
+    AWS takes CODEPIPELINE for source and artifacts, keeps every parameter, and can update; moto demands
+    locations, forgets the key and more, and cannot.
+    """
+    backend = codebuild_backends[call.account][call.region]
+    name = call.parameters["name"]
+    exists = name in backend.codebuild_projects
+    if call.operation == "CreateProject":
+        if exists:
+            raise AwsError("ResourceAlreadyExistsException", f"Project already exists: {name}")
+        backend.create_project(
+            project_name=name,
+            description=None,
+            project_source=call.parameters["source"],
+            artifacts=call.parameters["artifacts"],
+            environment=call.parameters["environment"],
+            service_role=call.parameters["serviceRole"],
+            tags=[],
+            cache=None,
+            timeout=60,
+            queued_timeout=480,
+            source_version=None,
+            logs_config=None,
+            vpc_config=None,
+        )
+    elif not exists:
+        raise AwsError("ResourceNotFoundException", f"Project does not exist: {name}")
+    project = backend.codebuild_projects[name].project_metadata
+    project |= call.parameters | {"lastModified": unix_time()}
+    return {"project": project}
+
+
+@replaces(CodeBuildBackend, "delete_project")
+def delete_project(backend: CodeBuildBackend, original: Any, name: str) -> None:
+    """Delete a project by its name or ARN. AWS does, moto deletes nothing for an ARN."""
+    original(backend, name.rpartition("/")[2])
+
+
+# CodePipeline
+
+
+def trust_policies(backend: CodePipelineBackend) -> SimpleNamespace:
+    """Give moto's CreatePipeline a role's trusted services in the only form that it reads.
+
+    AWS reads any trust policy; moto fails on one that names several services or another kind of principal.
+    """
+
+    def get_role_by_arn(arn: str) -> SimpleNamespace:
+        role = iam_backends[backend.account_id]["aws"].get_role_by_arn(arn)
+        services: list[str] = []
+        for statement in listed(json.loads(role.assume_role_policy_document)["Statement"]):
+            if isinstance(statement["Principal"], dict):
+                services += listed(statement["Principal"].get("Service", []))
+        plain = {"Statement": [{"Principal": {"Service": service}} for service in services]}
+        return SimpleNamespace(assume_role_policy_document=json.dumps(plain))
+
+    return SimpleNamespace(get_role_by_arn=get_role_by_arn)
+
+
+def listed(value: Any) -> list[Any]:
+    """Return what a policy holds in one place, which may be a list or a single thing, as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def pipeline_metadata(pipeline: CodePipeline) -> dict[str, Any]:
+    """Give a pipeline's times as numbers. AWS does, moto gives strings, on which the SDK for Go fails."""
+    created, updated = unix_time(pipeline._created), unix_time(pipeline._updated)
+    return {"pipelineArn": pipeline._arn, "created": created, "updated": updated}
+
+
+CodePipelineBackend.iam_backend = property(trust_policies)  # type: ignore[method-assign, assignment]
+CodePipeline.metadata = property(pipeline_metadata)  # type: ignore[method-assign, assignment]
+
+
+# Connections: AWS has them, moto does not. They stay pending, as before somebody completes them by hand.
+
+CONNECTIONS: dict[str, dict[str, Any]] = {}
+
+
+@operation("codestar-connections", "CreateConnection")
+def create_connection(call: "Call") -> dict[str, Any]:
+    """Create a pending connection."""
+    arn = f"arn:aws:codestar-connections:{call.region}:{call.account}:connection/{uuid.uuid4()}"
+    tags = call.parameters.get("Tags", [])
+    CONNECTIONS[arn] = {
+        "ConnectionName": call.parameters["ConnectionName"],
+        "ConnectionArn": arn,
+        "ProviderType": call.parameters.get("ProviderType"),
+        "OwnerAccountId": call.account,
+        "ConnectionStatus": "PENDING",
+        "Tags": {tag["Key"]: tag["Value"] for tag in tags},
+    }
+    return {"ConnectionArn": arn, "Tags": tags}
+
+
+def connection(call: "Call") -> dict[str, Any]:
+    """Return the connection of the caller's account that a call names."""
+    arn = call.parameters.get("ConnectionArn") or call.parameters["ResourceArn"]
+    if arn not in CONNECTIONS or CONNECTIONS[arn]["OwnerAccountId"] != call.account:
+        raise AwsError("ResourceNotFoundException", f"Connection not found: {arn}")
+    return CONNECTIONS[arn]
+
+
+@operation("codestar-connections", "GetConnection")
+def get_connection(call: "Call") -> dict[str, Any]:
+    """Return a connection."""
+    return {"Connection": connection(call)}
+
+
+@operation("codestar-connections", "DeleteConnection")
+def delete_connection(call: "Call") -> dict[str, Any]:
+    """Delete a connection."""
+    del CONNECTIONS[connection(call)["ConnectionArn"]]
+    return {}
+
+
+@operation("codestar-connections", "ListTagsForResource")
+def list_connection_tags(call: "Call") -> dict[str, Any]:
+    """Return a connection's tags."""
+    return {"Tags": [{"Key": key, "Value": value} for key, value in connection(call)["Tags"].items()]}
+
+
+@operation("codestar-connections", "TagResource")
+def tag_connection(call: "Call") -> dict[str, Any]:
+    """Set tags of a connection."""
+    connection(call)["Tags"].update({tag["Key"]: tag["Value"] for tag in call.parameters["Tags"]})
+    return {}
+
+
+@operation("codestar-connections", "UntagResource")
+def untag_connection(call: "Call") -> dict[str, Any]:
+    """Remove tags of a connection."""
+    for key in call.parameters["TagKeys"]:
+        connection(call)["Tags"].pop(key, None)
+    return {}

@@ -1,38 +1,50 @@
-"""Terraform on machines that cannot reach its registry: finds a provider mirror on disk and points at it."""
+"""Terraform on machines that keep its AWS provider on disk: finds the mirror and points Terraform at it."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# Terraform itself looks below the user's plugins folder and .../share/terraform/plugins only.
+PROVIDER = "registry.terraform.io/hashicorp/aws"
 ROOTS = ("/opt", "/usr/lib", "/usr/local", "/srv", "/var/lib", "~")
 DEPTH = 3
-PROVIDER = "registry.terraform.io/hashicorp/aws"
 
 
 def mirrors(roots: tuple[str, ...] = ROOTS) -> Iterator[Path]:
-    """Yield the folders, at most DEPTH below a root, that mirror the AWS provider."""
+    """Yield the folders, at most DEPTH - 1 below a root, that mirror the AWS provider."""
     for root in roots:
         for depth in range(DEPTH):
-            pattern = "*/" * depth + PROVIDER
-            for found in sorted(Path(root).expanduser().glob(pattern)):
+            for found in sorted(Path(root).expanduser().glob("*/" * depth + PROVIDER)):
                 yield found.parents[2]
 
 
 def environment(folder: Path, roots: tuple[str, ...] = ROOTS) -> dict[str, str]:
-    """Return the environment variables with which Terraform finds its provider.
+    """Return the environment variables with which Terraform finds its AWS provider.
 
-    folder: where a configuration file is written, if one is needed. A configuration of the user's own that
-    exists is left in place; without it and without a mirror Terraform asks its registry.
+    folder: where a configuration file is written, if one is needed. The user's own configuration, if there
+    is one, is left to say where providers come from, and so is Terraform, where there is no mirror: it looks
+    below ~/.terraform.d and /usr/share/terraform by itself, and asks its registry.
+    https://developer.hashicorp.com/terraform/cli/config/config-file
     """
-    own = os.environ.get("TF_CLI_CONFIG_FILE")
-    if own and Path(own).is_file():
-        return {"TF_CLI_CONFIG_FILE": own}
+    variables = {"CHECKPOINT_DISABLE": "1"}  # no look for newer versions
+    named = os.environ.get("TF_CLI_CONFIG_FILE")
+    own = Path(named or "~/.terraformrc").expanduser()
+    if own.is_file():
+        return variables | {"TF_CLI_CONFIG_FILE": str(own)}
     mirror = next(mirrors(roots), None)
     if mirror is None:
-        return {}
+        return variables
     config = folder / "terraform.rc"
     config.write_text(
-        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror.as_posix()}"\n  }}\n}}\n'
+        f"""\
+provider_installation {{
+  filesystem_mirror {{
+    path    = "{mirror.as_posix()}"
+    include = ["{PROVIDER}"]
+  }}
+  direct {{
+    exclude = ["{PROVIDER}"]
+  }}
+}}
+"""
     )
-    return {"TF_CLI_CONFIG_FILE": str(config)}
+    return variables | {"TF_CLI_CONFIG_FILE": str(config)}
