@@ -1,7 +1,7 @@
 locals {
   accounts = jsondecode(file("${path.module}/../accounts.json"))
   account  = one([for environment in local.accounts.environments : environment if environment.name == var.environment])
-  release  = jsondecode(file("${path.module}/../release.json"))
+  release  = jsondecode(file("${path.module}/${var.release}"))
 }
 
 # The account's own key, from the foundation.

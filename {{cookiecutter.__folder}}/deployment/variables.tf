@@ -16,6 +16,13 @@ variable "function_name" {
   default     = "{{ cookiecutter.function_name }}"
 }
 
+variable "release" {
+  description = "Path, from this folder, of the release.json that says what to deploy. Only a built release has one."
+  type        = string
+  nullable    = false
+  default     = "../release.json"
+}
+
 variable "memory_size" {
   description = "Memory in MB. CPU grows with it: 1769 MB is one core."
   type        = number
