@@ -1,10 +1,12 @@
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from cookiecutter.main import cookiecutter
+
+from rehearsal.accounts import EmulatedAccounts
 
 TEMPLATE = Path(__file__).parents[1]
 
@@ -27,3 +29,15 @@ def bake(tmp_path: Path) -> Bake:
         return Path(cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(output)))
 
     return generate
+
+
+@pytest.fixture(scope="session")
+def empty() -> Iterator[EmulatedAccounts]:
+    with EmulatedAccounts() as accounts:
+        yield accounts
+
+
+@pytest.fixture
+def accounts(empty: EmulatedAccounts) -> Iterator[EmulatedAccounts]:
+    with empty.fork() as accounts:
+        yield accounts

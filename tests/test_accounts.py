@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -20,18 +19,6 @@ from rehearsal.accounts import EmulatedAccounts, Front, sdk
 from rehearsal.mends import AwsError
 
 DEV, STAGE, REGION = "222222222222", "333333333333", "eu-west-1"
-
-
-@pytest.fixture(scope="module")
-def empty() -> Iterator[EmulatedAccounts]:
-    with EmulatedAccounts() as accounts:
-        yield accounts
-
-
-@pytest.fixture
-def accounts(empty: EmulatedAccounts) -> Iterator[EmulatedAccounts]:
-    with empty.fork() as accounts:
-        yield accounts
 
 
 def topics(accounts: EmulatedAccounts, account: str = DEV) -> list[str]:

@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 from zipfile import ZipFile
 
@@ -12,18 +11,6 @@ from botocore.exceptions import ClientError
 from rehearsal.accounts import EmulatedAccounts
 
 OURS, THEIRS, REGION = "222222222222", "333333333333", "us-east-1"
-
-
-@pytest.fixture(scope="module")
-def empty() -> Iterator[EmulatedAccounts]:
-    with EmulatedAccounts() as accounts:
-        yield accounts
-
-
-@pytest.fixture
-def accounts(empty: EmulatedAccounts) -> Iterator[EmulatedAccounts]:
-    with empty.fork() as accounts:
-        yield accounts
 
 
 def role(accounts: EmulatedAccounts, account: str = OURS, *principals: dict[str, Any]) -> str:

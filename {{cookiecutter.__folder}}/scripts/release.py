@@ -1,4 +1,4 @@
-"""Assemble build/release, which the pipelines deploy and promote: package, release.json and deployment.
+"""Assemble build/release, which is what gets deployed: package, release.json and deployment.
 
 Usage: python scripts/release.py FUNCTION TEMPLATE_VERSION
 """
