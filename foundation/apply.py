@@ -1,0 +1,219 @@
+"""`make foundation`: plans and applies the foundation of the accounts in accounts.yaml, ops first.
+
+Usage: python -m foundation.apply [ACCOUNT]
+
+Runs with credentials of the ops account. Each plan is shown and asked about; AUTO_APPROVE=1 answers yes.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from hooks.accounts_file import check
+from rehearsal import terraform
+
+FOLDER = Path(__file__).parent
+FORBIDDEN, NOT_FOUND, CHANGES = 403, 404, 2
+
+
+class Foundation:
+    """The Terraform of the foundation, applied to one account after another."""
+
+    def __init__(self, accounts: dict[str, Any], folder: Path = FOLDER) -> None:
+        """Prepare to apply.
+
+        accounts: what hooks/accounts_file.py reads. folder: this one or a copy, beside an accounts.yaml.
+        """
+        self.accounts, self.folder = accounts, folder
+        self.bucket = accounts["ops"]["state_bucket"]
+        self.build = folder / "build"
+        self.build.mkdir(exist_ok=True)
+        self.variables = {**os.environ, **terraform.environment(self.build), "TF_IN_AUTOMATION": "1"}
+        write_package(self.build / "promoter.zip", folder / "promoter")
+
+    def apply(self, account: str, approve: bool) -> None:
+        """Plan and apply one account; ops brings its own state bucket along.
+
+        approve: apply without asking. Raises SystemExit if Terraform fails or the answer is no.
+        """
+        local = self.build / "ops.tfstate"
+        if account == "ops" and (local.exists() or not self.bucket_exists()):
+            with self.local_state(local):
+                self.terraform(account, "init", "-reconfigure")
+                self.plan_and_apply(account, approve)
+            self.terraform(account, "init", "-migrate-state", "-force-copy", *self.backend(account))
+            local.unlink()
+            local.with_suffix(".tfstate.backup").unlink(missing_ok=True)
+        else:
+            self.terraform(account, "init", "-reconfigure", *self.backend(account))
+            self.plan_and_apply(account, approve)
+
+    def plan_and_apply(self, account: str, approve: bool) -> None:
+        """Show an account's plan and apply that very plan."""
+        plan = f"-out=build/{account}.tfplan"
+        changes = self.terraform(account, "plan", "-detailed-exitcode", f"-var=account={account}", plan)
+        if changes != CHANGES:
+            return
+        number = self.accounts["ops"]["id"] if account == "ops" else self.environment(account)["id"]
+        if not approve and input(f"\nApply this plan to {account} ({number})? Only yes goes on: ") != "yes":
+            sys.exit(f"foundation: {account} was left as it is")
+        self.terraform(account, "apply", f"build/{account}.tfplan")
+
+    def terraform(self, account: str, subcommand: str, *arguments: str) -> int:
+        """Run Terraform and return its exit code, 0 or (for a plan with changes) 2; else exit."""
+        variables = self.variables | {"TF_DATA_DIR": f"build/{account}"}
+        plain = [] if sys.stdout.isatty() else ["-no-color"]
+        command = ["terraform", subcommand, "-input=false", *plain, *arguments]
+        try:
+            code = subprocess.run(command, cwd=self.folder, env=variables, check=False).returncode
+        except FileNotFoundError:
+            sys.exit("foundation: terraform is not on PATH; install Terraform 1.11 or later")
+        if code not in (0, CHANGES):
+            sys.exit(f"foundation: {account}: terraform {subcommand} failed, see above; then run it again")
+        return code
+
+    def backend(self, account: str) -> list[str]:
+        """Return the arguments that tell Terraform where an account's state is."""
+        region = self.accounts["region"]
+        facts = {"bucket": self.bucket, "key": f"foundation/{account}.tfstate", "region": region}
+        return [f"-backend-config={name}={value}" for name, value in facts.items()]
+
+    @contextmanager
+    def local_state(self, state: Path) -> Iterator[None]:
+        """Keep state in a file meanwhile: the bucket for it is about to be created."""
+        override = self.folder / "backend_override.tf"
+        path = state.relative_to(self.folder).as_posix()
+        override.write_text(f'terraform {{\n  backend "local" {{\n    path = "{path}"\n  }}\n}}\n')
+        try:
+            yield
+        finally:
+            override.unlink()
+
+    def environment(self, name: str) -> dict[str, Any]:
+        """Return the facts of an environment."""
+        return next(facts for facts in self.accounts["environments"] if facts["name"] == name)
+
+    def s3(self) -> Any:
+        """Return a client for S3 in ops."""
+        return boto3.client("s3", region_name=self.accounts["region"])
+
+    def bucket_exists(self) -> bool:
+        """Return whether the ops state bucket is there, or exit if it is somebody else's."""
+        try:
+            self.s3().head_bucket(Bucket=self.bucket, ExpectedBucketOwner=self.accounts["ops"]["id"])
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == NOT_FOUND:
+                return False
+            if status == FORBIDDEN:
+                sys.exit(
+                    f"foundation: ops.state_bucket: {self.bucket} is of another account, or you may not see it; "
+                    "give it another name in accounts.yaml, or take credentials that may"
+                )
+            raise
+        return True
+
+    def applied(self) -> list[str]:
+        """Return the accounts that have state."""
+        pages = self.s3().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix="foundation/")
+        keys = [Path(found["Key"]) for page in pages for found in page.get("Contents", [])]
+        return [key.stem for key in keys if key.suffix == ".tfstate"]
+
+
+def write_package(package: Path, source: Path) -> None:
+    """Zip a folder's Python files; the same bytes whenever and wherever."""
+    with ZipFile(package, "w") as archive:
+        for file in sorted(source.glob("*.py")):
+            entry = ZipInfo(file.name)  # of 1980
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, file.read_bytes(), ZIP_DEFLATED)
+
+
+def check_identity(accounts: dict[str, Any]) -> None:
+    """Exit unless the caller is of the ops account."""
+    ops = accounts["ops"]["id"]
+    try:
+        identity = boto3.client("sts", region_name=accounts["region"]).get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(f"foundation: no credentials of ops ({ops}): {error}; log in, or set AWS_PROFILE")
+    if identity["Account"] != ops:
+        sys.exit(f"foundation: these are credentials of {identity['Arn']}; it takes those of ops ({ops})")
+
+
+def entrances(accounts: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the roles that people enter: account's name, its id, the role's name without the organization."""
+    first, *_ = accounts["environments"]
+    return [
+        (account["name"], account["id"], role)
+        for account in ({"name": "ops", **accounts["ops"]}, *accounts["environments"])
+        for role in ("operator", *(["developer"] if account is first else []), "reader")
+    ]
+
+
+def next_steps(accounts: dict[str, Any]) -> str:
+    """Return what is left for people to do."""
+    organization, region = accounts["organization"], accounts["region"]
+    first = accounts["environments"][0]
+    profiles = "\n".join(
+        f"[profile {organization}-{name}-{role}]\n"
+        f"role_arn = arn:aws:iam::{number}:role/{organization}-{role}\n"
+        f"source_profile = {organization}-ops\n"
+        f"region = {region}\n"
+        for name, number, role in entrances(accounts)
+    )
+    links = "\n".join(
+        f"  {name:<16} {role:<9} https://signin.aws.amazon.com/switchrole?account={number}"
+        f"&roleName={organization}-{role}&displayName={name}-{role}"
+        for name, number, role in entrances(accounts)
+    )
+    return f"""
+What is left for people to do:
+
+1. Complete the GitHub connection {organization}-github, once, in {first["name"]} ({first["id"]}):
+   https://{region}.console.aws.amazon.com/codesuite/settings/connections?region={region}
+   "Update pending connection" there; an owner of {accounts["github_owner"]} installs the app. Until then no push starts a pipeline.
+2. Add people to the groups {organization}-operators, {organization}-developers and {organization}-readers of ops.
+3. Subscribe whoever is on call to the topic {organization}-alerts of each environment.
+
+Profiles for ~/.aws/config; {organization}-ops is one's own login to ops:
+
+{profiles}
+Links that switch role in the console:
+
+{links}"""
+
+
+def main(chosen: list[str]) -> None:
+    """Apply the chosen accounts, or all."""
+    faults, accounts = check(FOLDER.parent / "accounts.yaml")
+    if faults:
+        sys.exit("\n".join(faults))
+    names = ["ops", *(environment["name"] for environment in accounts["environments"])]
+    if unknown := [name for name in chosen if name not in names]:
+        sys.exit(f"foundation: {unknown[0]} is not in accounts.yaml; it has {', '.join(names)}")
+    check_identity(accounts)
+    foundation = Foundation(accounts)
+    if foundation.bucket_exists():
+        if removed := sorted(set(foundation.applied()) - set(names)):
+            sys.exit(
+                f"foundation: {', '.join(removed)} has been applied and is not in accounts.yaml any more. Its state "
+                "and releases are never destroyed by us; docs/foundation.md says how to take it out."
+            )
+    elif chosen and chosen[0] != "ops":
+        sys.exit(f"foundation: ops keeps the state of {chosen[0]} and comes first: make foundation-ops")
+    for name in chosen or names:
+        print(f"\n=== {name}", flush=True)
+        foundation.apply(name, approve=os.environ.get("AUTO_APPROVE") == "1")
+    print(next_steps(accounts))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

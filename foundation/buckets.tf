@@ -1,0 +1,165 @@
+# Terraform's state in every account; in an environment, releases and what its pipelines pass on.
+
+locals {
+  buckets = merge(
+    { state = local.account.state_bucket },
+    { for environment in local.environment[*] : "artifacts" => environment.artifacts_bucket },
+  )
+  versions_kept_days = 365
+}
+
+resource "aws_s3_bucket" "account" {
+  for_each = local.buckets
+
+  bucket = each.value
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "aws_s3_bucket_versioning" "account" {
+  for_each = aws_s3_bucket.account
+
+  bucket = each.value.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "account" {
+  for_each = aws_s3_bucket.account
+
+  bucket = each.value.id
+
+  rule {
+    bucket_key_enabled = true
+
+    apply_server_side_encryption_by_default {
+      sse_algorithm     = "aws:kms"
+      kms_master_key_id = aws_kms_key.account.arn # not its alias: S3 would look for that in the account of whoever puts
+    }
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "account" {
+  for_each = aws_s3_bucket.account
+
+  bucket                  = each.value.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_ownership_controls" "account" {
+  for_each = aws_s3_bucket.account
+
+  bucket = each.value.id
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "account" {
+  for_each = aws_s3_bucket_versioning.account
+
+  bucket = each.value.bucket
+
+  rule {
+    id     = "leftovers"
+    status = "Enabled"
+
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = local.versions_kept_days
+    }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
+  }
+
+  dynamic "rule" {
+    for_each = each.key == "artifacts" ? ["promotions/"] : []
+
+    content {
+      id     = "receipts"
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value
+      }
+
+      expiration {
+        days = 30
+      }
+    }
+  }
+}
+
+# Tells the pipelines of a release that was promoted here.
+resource "aws_s3_bucket_notification" "artifacts" {
+  count = local.environment == null ? 0 : 1
+
+  bucket      = aws_s3_bucket.account["artifacts"].id
+  eventbridge = true
+}
+
+resource "aws_s3_bucket_policy" "account" {
+  for_each = aws_s3_bucket.account
+
+  bucket     = each.value.id
+  policy     = data.aws_iam_policy_document.bucket[each.key].json
+  depends_on = [aws_s3_bucket_public_access_block.account]
+}
+
+data "aws_iam_policy_document" "bucket" {
+  for_each = aws_s3_bucket.account
+
+  statement {
+    sid       = "NoPlainHttp"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = [each.value.arn, "${each.value.arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = each.key == "artifacts" ? local.previous[*] : []
+
+    content {
+      sid       = "PromoterOfThePreviousEnvironment"
+      actions   = ["s3:PutObject"]
+      resources = ["${each.value.arn}/promoted/*"]
+
+      principals {
+        type        = "AWS"
+        identifiers = ["arn:aws:iam::${statement.value.id}:root"]
+      }
+
+      condition {
+        test     = "ArnEquals"
+        variable = "aws:PrincipalArn"
+        values   = ["arn:aws:iam::${statement.value.id}:role/${local.promoter_name}"]
+      }
+    }
+  }
+}

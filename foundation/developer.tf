@@ -1,0 +1,109 @@
+# What developers may do, in the first environment alone: sandboxes. The mark -sandbox- in a name tells what is theirs.
+
+data "aws_iam_policy_document" "developer" {
+  count = local.builds ? 1 : 0
+
+  statement {
+    sid       = "FindStateAndPackages"
+    actions   = ["s3:ListBucket"]
+    resources = [for bucket in aws_s3_bucket.account : bucket.arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["sandboxes/*"]
+    }
+  }
+
+  statement {
+    sid       = "KeepStateAndPackages"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = [for bucket in aws_s3_bucket.account : "${bucket.arn}/sandboxes/*"]
+  }
+
+  statement {
+    sid       = "RemoveStateAndPackages"
+    actions   = ["s3:DeleteObject"]
+    resources = [for bucket in aws_s3_bucket.account : "${bucket.arn}/sandboxes/*"]
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.account.arn]
+  }
+
+  statement {
+    sid = "ManageFunctions"
+    actions = [
+      "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:GetAlias",
+      "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
+      "lambda:ListTags", "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:TagResource", "lambda:UntagResource",
+      "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+    ]
+    resources = ["arn:aws:lambda:${local.here}:function:*-sandbox-*"]
+  }
+
+  statement {
+    sid = "ManageLogs"
+    actions = [
+      "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:FilterLogEvents", "logs:ListTagsForResource", "logs:PutRetentionPolicy",
+      "logs:StartLiveTail", "logs:TagResource", "logs:UntagResource",
+    ]
+    resources = ["arn:aws:logs:${local.here}:log-group:/aws/lambda/*-sandbox-*"]
+  }
+
+  statement {
+    sid       = "FindLogs"
+    actions   = ["logs:DescribeLogGroups"]
+    resources = ["arn:aws:logs:${local.here}:log-group:*"] # takes no narrower one
+  }
+
+  statement {
+    sid = "ManageAlarms"
+    actions = [
+      "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm",
+      "cloudwatch:TagResource", "cloudwatch:UntagResource",
+    ]
+    resources = ["arn:aws:cloudwatch:${local.here}:alarm:*-sandbox-*"]
+  }
+
+  statement {
+    sid       = "CreateOrChangeOnlyUnderTheBoundary"
+    actions   = ["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"]
+    resources = ["arn:aws:iam::${local.account.id}:role/*-sandbox-*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PermissionsBoundary"
+      values   = [aws_iam_policy.boundary[0].arn]
+    }
+  }
+
+  statement {
+    sid = "ManageRoles"
+    actions = [
+      "iam:DeleteRole", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole",
+      "iam:ListRolePolicies", "iam:TagRole", "iam:UntagRole",
+    ]
+    resources = ["arn:aws:iam::${local.account.id}:role/*-sandbox-*"]
+  }
+
+  statement {
+    sid       = "LetFunctionsWearThem"
+    actions   = ["iam:PassRole"]
+    resources = ["arn:aws:iam::${local.account.id}:role/*-sandbox-*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["lambda.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "FindKeyByAlias"
+    actions   = ["kms:ListAliases"]
+    resources = ["*"] # takes no other
+  }
+}

@@ -1,0 +1,102 @@
+# The account's own key: for its buckets, its functions' logs, its alerts.
+
+resource "aws_kms_key" "account" {
+  description             = "State, releases, logs and alerts of ${local.organization} in this account"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+  policy                  = data.aws_iam_policy_document.key.json
+
+  lifecycle {
+    prevent_destroy = true
+  }
+}
+
+resource "aws_kms_alias" "account" {
+  name          = "alias/${local.organization}"
+  target_key_id = aws_kms_key.account.key_id
+}
+
+# In a key's policy the resource * is the key itself.
+data "aws_iam_policy_document" "key" {
+  # Who may do what is then said by the account's own policies. A key without this can lock everybody out:
+  # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+  statement {
+    sid       = "TheAccount"
+    actions   = ["kms:*"]
+    resources = ["*"]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:aws:iam::${local.account.id}:root"]
+    }
+  }
+
+  statement {
+    sid = "Logs"
+    actions = [
+      "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext",
+      "kms:ReEncryptFrom", "kms:ReEncryptTo",
+    ]
+    resources = ["*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["logs.${local.region}.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "kms:EncryptionContext:aws:logs:arn"
+      values   = ["arn:aws:logs:${local.region}:${local.account.id}:log-group:*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.environment[*]
+
+    content {
+      sid       = "Alerts"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = ["*"]
+
+      principals {
+        type        = "Service"
+        identifiers = ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [local.account.id]
+      }
+    }
+  }
+
+  # The account is named, and the role by a condition: the role may not exist yet, and may be made again.
+  dynamic "statement" {
+    for_each = local.previous[*]
+
+    content {
+      sid       = "PromoterOfThePreviousEnvironment"
+      actions   = ["kms:GenerateDataKey"]
+      resources = ["*"]
+
+      principals {
+        type        = "AWS"
+        identifiers = ["arn:aws:iam::${statement.value.id}:root"]
+      }
+
+      condition {
+        test     = "ArnEquals"
+        variable = "aws:PrincipalArn"
+        values   = ["arn:aws:iam::${statement.value.id}:role/${local.promoter_name}"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["s3.${local.region}.amazonaws.com"]
+      }
+    }
+  }
+}

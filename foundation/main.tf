@@ -1,0 +1,20 @@
+# What accounts.yaml says, as seen from the account that this is applied to.
+locals {
+  file         = yamldecode(file("${path.module}/../accounts.yaml"))
+  organization = local.file.organization
+  region       = local.file.region
+  ops          = local.file.ops
+  environments = local.file.environments # in promotion order
+  names        = local.environments[*].name
+
+  environment = one([for environment in local.environments : environment if environment.name == var.account]) # null in ops
+  account     = local.environment == null ? local.ops : local.environment
+
+  position = local.environment == null ? null : index(local.names, var.account)
+  builds   = local.position == 0
+  previous = local.position == null ? null : one(slice(local.environments, max(local.position - 1, 0), local.position))
+  next     = local.position == null ? null : try(local.environments[local.position + 1], null)
+
+  role_prefix   = "arn:aws:iam::${local.account.id}:role/${local.organization}"
+  promoter_name = "${local.organization}-promoter"
+}

@@ -1,0 +1,171 @@
+# What the people who apply pipelines may do: in ops, the pipelines' state; in an environment, a function's pipeline/.
+
+data "aws_iam_policy_document" "operator_in_ops" {
+  statement {
+    sid       = "FindState"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.account["state"].arn]
+  }
+
+  statement {
+    sid       = "KeepState"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${aws_s3_bucket.account["state"].arn}/pipelines/*"]
+  }
+
+  statement {
+    sid       = "UnlockState"
+    actions   = ["s3:DeleteObject"]
+    resources = ["${aws_s3_bucket.account["state"].arn}/pipelines/*.tflock"]
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.account.arn]
+  }
+
+  statement {
+    sid       = "EnterEnvironments"
+    actions   = ["sts:AssumeRole"]
+    resources = [for environment in local.environments : "arn:aws:iam::${environment.id}:role/${local.organization}-operator"]
+  }
+}
+
+locals {
+  here     = "${local.region}:${local.account.id}"
+  projects = [for project in ["build", "deploy", "plan"] : "arn:aws:codebuild:${local.here}:project/*-${project}"]
+}
+
+data "aws_iam_policy_document" "operator_pipelines" {
+  statement {
+    sid = "ManagePipelines"
+    actions = [
+      "codepipeline:CreatePipeline", "codepipeline:DeletePipeline", "codepipeline:GetPipeline", "codepipeline:UpdatePipeline",
+      "codepipeline:ListTagsForResource", "codepipeline:TagResource", "codepipeline:UntagResource",
+    ]
+    resources = ["arn:aws:codepipeline:${local.here}:*"]
+  }
+
+  statement {
+    sid = "OperatePipelines"
+    actions = [
+      "codepipeline:GetPipelineExecution", "codepipeline:GetPipelineState", "codepipeline:ListActionExecutions",
+      "codepipeline:ListPipelineExecutions", "codepipeline:PutApprovalResult", "codepipeline:RetryStageExecution",
+      "codepipeline:StartPipelineExecution", "codepipeline:StopPipelineExecution",
+    ]
+    resources = ["arn:aws:codepipeline:${local.here}:*"]
+  }
+
+  statement {
+    sid       = "ManageBuilds"
+    actions   = ["codebuild:BatchGetProjects", "codebuild:CreateProject", "codebuild:DeleteProject", "codebuild:UpdateProject"]
+    resources = local.projects
+  }
+
+  statement {
+    sid       = "SeeBuilds"
+    actions   = ["codebuild:BatchGetBuilds"]
+    resources = local.projects
+  }
+
+  statement {
+    sid = "ManageLogs"
+    actions = [
+      "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:GetLogEvents", "logs:ListTagsForResource",
+      "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
+    ]
+    resources = ["arn:aws:logs:${local.here}:log-group:/aws/codebuild/*"]
+  }
+
+  statement {
+    sid       = "FindLogs"
+    actions   = ["logs:DescribeLogGroups"]
+    resources = ["arn:aws:logs:${local.here}:log-group:*"] # takes no narrower one
+  }
+
+  statement {
+    sid = "ManageStarts"
+    actions = [
+      "events:DeleteRule", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule",
+      "events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:TagResource", "events:UntagResource",
+    ]
+    resources = ["arn:aws:events:${local.here}:rule/*-promoted"]
+  }
+
+  statement {
+    sid       = "FindKey"
+    actions   = ["kms:DescribeKey"]
+    resources = [aws_kms_key.account.arn]
+  }
+
+  statement {
+    sid       = "FindKeyByAlias"
+    actions   = ["kms:ListAliases"]
+    resources = ["*"] # takes no other
+  }
+
+  dynamic "statement" {
+    for_each = aws_codestarconnections_connection.github
+
+    content {
+      sid = "PassConnection"
+      actions = [
+        "codeconnections:GetConnection", "codeconnections:ListTagsForResource", "codeconnections:PassConnection",
+        "codestar-connections:GetConnection", "codestar-connections:ListTagsForResource", "codestar-connections:PassConnection",
+      ]
+      # AWS knows a connection by both prefixes.
+      resources = [statement.value.arn, replace(statement.value.arn, ":codestar-connections:", ":codeconnections:")]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(aws_codestarconnections_connection.github) == 0 ? [] : ["*"]
+
+    content {
+      sid       = "FindConnection"
+      actions   = ["codeconnections:ListConnections", "codestar-connections:ListConnections"]
+      resources = [statement.value] # takes no other
+    }
+  }
+}
+
+data "aws_iam_policy_document" "operator_roles" {
+  statement {
+    sid = "ManageBuildersAndDeployers"
+    actions = [
+      "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy",
+      "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies", "iam:PutRolePolicy",
+      "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+    ]
+    resources = [for role in ["builder", "deployer"] : "arn:aws:iam::${local.account.id}:role/*-${role}"]
+  }
+
+  statement {
+    sid       = "LetBuildsWearThem"
+    actions   = ["iam:PassRole"]
+    resources = [for role in ["builder", "deployer"] : "arn:aws:iam::${local.account.id}:role/*-${role}"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["codebuild.amazonaws.com"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = { codepipeline = aws_iam_role.pipeline, events = aws_iam_role.pipeline_start }
+
+    content {
+      sid       = "Let${title(statement.key)}WearItsOwn"
+      actions   = ["iam:PassRole"]
+      resources = statement.value[*].arn
+
+      condition {
+        test     = "StringEquals"
+        variable = "iam:PassedToService"
+        values   = ["${statement.key}.amazonaws.com"]
+      }
+    }
+  }
+}

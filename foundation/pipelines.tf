@@ -1,0 +1,124 @@
+# What AWS's own services wear to run the account's pipelines. Roles that run an engineer's code are the functions' own.
+
+resource "aws_iam_role" "pipeline" {
+  count = local.environment == null ? 0 : 1
+
+  name               = "${local.organization}-pipeline"
+  description        = "CodePipeline's own: passes releases on and starts what its stages name"
+  assume_role_policy = data.aws_iam_policy_document.service_trust["codepipeline"].json
+}
+
+resource "aws_iam_role_policy" "pipeline" {
+  count = local.environment == null ? 0 : 1
+
+  name   = "pipeline"
+  role   = aws_iam_role.pipeline[0].name
+  policy = data.aws_iam_policy_document.pipeline[0].json
+}
+
+data "aws_iam_policy_document" "pipeline" {
+  count = local.environment == null ? 0 : 1
+
+  statement {
+    sid       = "FindArtifacts"
+    actions   = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucket"]
+    resources = [aws_s3_bucket.account["artifacts"].arn]
+  }
+
+  statement {
+    sid       = "PassArtifactsOn"
+    actions   = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging", "s3:PutObject"]
+    resources = ["${aws_s3_bucket.account["artifacts"].arn}/*"]
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.account.arn]
+  }
+
+  statement {
+    sid       = "Build"
+    actions   = ["codebuild:BatchGetBuilds", "codebuild:StartBuild"]
+    resources = [for project in ["build", "deploy", "plan"] : "arn:aws:codebuild:${local.region}:${local.account.id}:project/*-${project}"]
+  }
+
+  dynamic "statement" {
+    for_each = aws_lambda_function.promoter
+
+    content {
+      sid       = "Promote"
+      actions   = ["lambda:InvokeFunction"]
+      resources = [statement.value.arn]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(aws_lambda_function.promoter) == 0 ? [] : ["*"]
+
+    content {
+      sid       = "FindFunctions"
+      actions   = ["lambda:ListFunctions"]
+      resources = [statement.value] # takes no other
+    }
+  }
+
+  dynamic "statement" {
+    for_each = aws_codestarconnections_connection.github
+
+    content {
+      sid     = "ReadGitHub"
+      actions = ["codeconnections:UseConnection", "codestar-connections:UseConnection"]
+      # AWS knows a connection by both prefixes.
+      resources = [statement.value.arn, replace(statement.value.arn, ":codestar-connections:", ":codeconnections:")]
+    }
+  }
+}
+
+resource "aws_iam_role" "pipeline_start" {
+  count = local.environment == null ? 0 : 1
+
+  name               = "${local.organization}-pipeline-start"
+  description        = "EventBridge's own: starts the pipeline of a function whose release has been promoted here"
+  assume_role_policy = data.aws_iam_policy_document.service_trust["events"].json
+}
+
+resource "aws_iam_role_policy" "pipeline_start" {
+  count = local.environment == null ? 0 : 1
+
+  name   = "pipeline-start"
+  role   = aws_iam_role.pipeline_start[0].name
+  policy = data.aws_iam_policy_document.pipeline_start.json
+}
+
+data "aws_iam_policy_document" "pipeline_start" {
+  statement {
+    sid       = "StartPipelines"
+    actions   = ["codepipeline:StartPipelineExecution"]
+    resources = ["arn:aws:codepipeline:${local.region}:${local.account.id}:*"]
+  }
+}
+
+data "aws_iam_policy_document" "service_trust" {
+  for_each = toset(["codepipeline", "events", "lambda"])
+
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["${each.key}.amazonaws.com"]
+    }
+
+    # Lambda names no account when it takes a role.
+    dynamic "condition" {
+      for_each = each.key == "lambda" ? [] : [local.account.id]
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [condition.value]
+      }
+    }
+  }
+}

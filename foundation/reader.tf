@@ -1,0 +1,47 @@
+# What everybody may see: what runs where, and its logs. No state, no releases, no secrets.
+
+data "aws_iam_policy_document" "reader" {
+  statement {
+    sid = "SeePipelines"
+    actions = [
+      "codepipeline:GetPipeline", "codepipeline:GetPipelineExecution", "codepipeline:GetPipelineState",
+      "codepipeline:ListActionExecutions", "codepipeline:ListPipelineExecutions",
+    ]
+    resources = ["arn:aws:codepipeline:${local.here}:*"]
+  }
+
+  statement {
+    sid       = "SeeBuilds"
+    actions   = ["codebuild:BatchGetBuilds", "codebuild:BatchGetProjects", "codebuild:ListBuildsForProject"]
+    resources = local.projects
+  }
+
+  statement {
+    sid = "SeeFunctions"
+    actions = [
+      "lambda:GetAlias", "lambda:GetFunctionConfiguration", "lambda:ListAliases", "lambda:ListVersionsByFunction",
+    ]
+    resources = ["arn:aws:lambda:${local.here}:function:*"]
+  }
+
+  statement {
+    sid       = "SeeLogs"
+    actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartLiveTail", "logs:StartQuery"]
+    resources = [for of in ["codebuild", "lambda"] : "arn:aws:logs:${local.here}:log-group:/aws/${of}/*"]
+  }
+
+  statement {
+    sid       = "SeeLists"
+    actions   = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "codepipeline:ListPipelines", "lambda:ListFunctions", "logs:DescribeLogGroups", "logs:GetQueryResults"]
+    resources = ["*"] # take no other, or none that a list of all could have
+  }
+}
+
+# In ops runs nothing; there the reader sees who is in which group.
+data "aws_iam_policy_document" "reader_in_ops" {
+  statement {
+    sid       = "SeeGroups"
+    actions   = ["iam:GetGroup"]
+    resources = [for group in keys(local.groups) : "arn:aws:iam::${local.ops.id}:group/${local.organization}-${group}"]
+  }
+}
