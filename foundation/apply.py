@@ -16,8 +16,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-
 from hooks.accounts_file import check
+
 from rehearsal import terraform
 
 FOLDER = Path(__file__).parent
@@ -115,8 +115,8 @@ class Foundation:
                 return False
             if status == FORBIDDEN:
                 sys.exit(
-                    f"foundation: ops.state_bucket: {self.bucket} is of another account, or you may not see it; "
-                    "give it another name in accounts.yaml, or take credentials that may"
+                    f"foundation: ops.state_bucket: {self.bucket} is of another account, or you may not see "
+                    "it; give it another name in accounts.yaml, or take credentials that may"
                 )
             raise
         return True
@@ -149,7 +149,7 @@ def check_identity(accounts: dict[str, Any]) -> None:
 
 
 def entrances(accounts: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Return the roles that people enter: account's name, its id, the role's name without the organization."""
+    """Return the roles that people enter: account's name, account's id, what the role is for."""
     first, *_ = accounts["environments"]
     return [
         (account["name"], account["id"], role)
@@ -179,8 +179,9 @@ What is left for people to do:
 
 1. Complete the GitHub connection {organization}-github, once, in {first["name"]} ({first["id"]}):
    https://{region}.console.aws.amazon.com/codesuite/settings/connections?region={region}
-   "Update pending connection" there; an owner of {accounts["github_owner"]} installs the app. Until then no push starts a pipeline.
-2. Add people to the groups {organization}-operators, {organization}-developers and {organization}-readers of ops.
+   "Update pending connection" there; an owner of {accounts["github_owner"]} installs the app.
+   Until then no push starts a pipeline.
+2. Add people to the groups of ops, {organization}-operators, -developers and -readers.
 3. Subscribe whoever is on call to the topic {organization}-alerts of each environment.
 
 Profiles for ~/.aws/config; {organization}-ops is one's own login to ops:
@@ -204,8 +205,8 @@ def main(chosen: list[str]) -> None:
     if foundation.bucket_exists():
         if removed := sorted(set(foundation.applied()) - set(names)):
             sys.exit(
-                f"foundation: {', '.join(removed)} has been applied and is not in accounts.yaml any more. Its state "
-                "and releases are never destroyed by us; docs/foundation.md says how to take it out."
+                f"foundation: {', '.join(removed)} has been applied and is not in accounts.yaml any more. "
+                "Its state and releases are never destroyed by us; docs/foundation.md says how to take it out."
             )
     elif chosen and chosen[0] != "ops":
         sys.exit(f"foundation: ops keeps the state of {chosen[0]} and comes first: make foundation-ops")

@@ -1,1 +1,2 @@
-def handle(event, context): pass
+def handle(event, context):
+    pass
