@@ -1,27 +1,32 @@
 """Checks the answers and the accounts file, and refuses what would fail later, before anything is written.
 
 cookiecutter renders and runs this in the new, empty folder. All faults are listed, one line each; exit code 1.
-When there is none, it writes the checked accounts to accounts.json.
+When there is none, it writes what depends on the accounts: accounts.json, and the files that wired/ has patterns
+of. Every generation pays for every import here, so those that only a refusal needs come late, and none is large.
 """
 
 import json
-import keyword
+import os
 import re
 import sys
-import unicodedata
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
-import yaml
 
 # The template's folder is where cookiecutter stands while it renders this. Its own _repo_dir may be relative to
 # another folder, and cruft does not set it; hence the way through Jinja's own module to the current folder.
 ANSWERS: dict[str, str] = json.loads(
     r"""{{ dict(function_name=cookiecutter.function_name, description=cookiecutter.description,
                 runtime=cookiecutter.runtime, accounts_file=cookiecutter.accounts_file,
+                package=cookiecutter.__package, template_version=cookiecutter._version,
                 template=lipsum.__globals__.os.getcwd()) | tojson }}"""
 )
+
+sys.dont_write_bytecode = True  # not into the template either
+sys.path.insert(0, ANSWERS["template"])
+from hooks.accounts_file import WORDS, check, entrances, profiles, switch_role_link  # noqa: E402
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 # IAM role names are the shortest of what is named after a function: 64 characters.
 ROLE_SUFFIXES = ("-builder", "-deployer")
@@ -38,67 +43,22 @@ FOUNDATION_NAMES = (
     "promoter",
     "reader",
 )
+# What tells a sandbox from a function: the developer role may touch nothing without it.
+SANDBOX_MARK = "-sandbox-"
 # Modules that a generated Python repository imports or has itself.
 TAKEN_MODULES = ("aws_lambda_powertools", "jmespath", "scripts", "src", "tests", "typing_extensions")
-# They cannot be file names on Windows, whatever the extension.
-WINDOWS_DEVICES = {"aux", "con", "nul", "prn", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
-# The partition aws, as botocore lists it (a test compares them).
-REGIONS = [
-    "af-south-1",
-    "ap-east-1",
-    "ap-east-2",
-    "ap-northeast-1",
-    "ap-northeast-2",
-    "ap-northeast-3",
-    "ap-south-1",
-    "ap-south-2",
-    "ap-southeast-1",
-    "ap-southeast-2",
-    "ap-southeast-3",
-    "ap-southeast-4",
-    "ap-southeast-5",
-    "ap-southeast-6",
-    "ap-southeast-7",
-    "ca-central-1",
-    "ca-west-1",
-    "eu-central-1",
-    "eu-central-2",
-    "eu-north-1",
-    "eu-south-1",
-    "eu-south-2",
-    "eu-west-1",
-    "eu-west-2",
-    "eu-west-3",
-    "il-central-1",
-    "me-central-1",
-    "me-south-1",
-    "mx-central-1",
-    "sa-east-1",
-    "us-east-1",
-    "us-east-2",
-    "us-west-1",
-    "us-west-2",
-]
-
-WORDS = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-GITHUB_OWNER = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-BUCKET = re.compile(
-    r"(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$)(?!.*\.\.)"
-    r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+# Below wired/, as in the generated repository; one with ENVIRONMENT in its name is written for each environment.
+WIRED = (
+    "README.md",
+    "deployment/environments/ENVIRONMENT.tfvars",
+    "pipeline/environments/ENVIRONMENT.tfbackend",
 )
 
-Check = Callable[[yaml.ScalarNode], str | None]
 
-
-class Shape(dict[str, "Check | Shape | list[Shape]"]):
-    """The keys of a mapping and what checks each; those in optional may be left out."""
-
-    optional: frozenset[str] = frozenset()
-
-
-def function_name_faults(name: str, runtime: str, organization: str | None) -> Iterator[str]:
+def function_name_faults(name: str, runtime: str, organization: str | None) -> "Iterator[str]":
     """Yield what is wrong with a function's name, and what would be right."""
+    from keyword import iskeyword
+
     suggestion = (
         re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:LONGEST_FUNCTION_NAME].strip("-")
     )
@@ -113,222 +73,96 @@ def function_name_faults(name: str, runtime: str, organization: str | None) -> I
         )
     elif name.endswith(ROLE_SUFFIXES):
         yield f"{name!r} ends like the role of another function; choose a name without {', '.join(ROLE_SUFFIXES)}"
+    elif SANDBOX_MARK in name:
+        yield f"{name!r} reads like a sandbox; choose a name without {SANDBOX_MARK}"
     elif organization and name in {f"{organization}-{own}" for own in FOUNDATION_NAMES}:
         yield f"{name!r} is a name that the foundation uses for itself; choose another"
     elif runtime.startswith("python") and (
-        keyword.iskeyword(module) or module in sys.stdlib_module_names or module in TAKEN_MODULES
+        iskeyword(module) or module in sys.stdlib_module_names or module in TAKEN_MODULES
     ):
         yield f"{name!r} would be the Python package {module}, which is taken; choose another, such as {name}-function"
 
 
-def description_faults(description: str) -> Iterator[str]:
+def description_faults(description: str) -> "Iterator[str]":
     """Yield what is wrong with a description, and what would be right."""
+    from unicodedata import category
+
     if not description.strip():
         yield "is empty; say in one line what the function does"
     if len(description) > LONGEST_DESCRIPTION:
         yield f"has {len(description)} characters; it may have {LONGEST_DESCRIPTION}"
     for character in description:
-        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
+        if category(character) in ("Cc", "Cs", "Zl", "Zp"):
             yield f"has a line break or control character (U+{ord(character):04X}); it must be one line of text"
             break
 
 
-def account_id(node: yaml.ScalarNode) -> str | None:
-    """Return what is wrong with an account id, and what would be right; ids must be quoted text."""
-    if node.style is None and re.fullmatch(r"0\d{11}", node.value):
-        read = node.value.lstrip("0") if set(node.value) & set("89") else str(int(node.value, 8))
-        return f'lost its leading zero: without quotes YAML may read {read}; write "{node.value}"'
-    if node.style is None and re.fullmatch(r"\d{12}", node.value):
-        return f'is a number without quotes; write "{node.value}"'
-    if not re.fullmatch(r"[0-9]{12}", node.value):
-        hint = (
-            "; if it began with a zero, write that too, in quotes"
-            if re.fullmatch(r"\d{9,11}", node.value)
-            else ""
-        )
-        return f"{node.value!r} must be 12 digits{hint}"
-    return None
+def markdown(text: str) -> str:
+    """Return text as Markdown that shows it as it is."""
+    return re.sub(r"[\\`*_{}\[\]<>#|!&~$]", r"\\\g<0>", text)
 
 
-def bucket(node: yaml.ScalarNode) -> str | None:
-    """Return what is wrong with a bucket's name."""
-    if BUCKET.fullmatch(node.value):
-        return None
-    return (
-        f"{node.value!r} is not a bucket name that S3 takes: 3 to 63 lower-case letters, digits, hyphens and dots, "
-        "a letter or digit first and last, no two dots together, no IP address, none of AWS's reserved endings"
+def table(accounts: "dict[str, Any]") -> str:
+    """Return the environments as the rows of a table: name, account, links into its roles."""
+    links: dict[str, list[str]] = {}
+    for name, number, role in entrances(accounts):
+        links.setdefault(name, []).append(f"[{role}]({switch_role_link(accounts, name, number, role)})")
+    return "\n".join(
+        f"| {e['name']} | {e['id']} | {', '.join(links[e['name']])} |" for e in accounts["environments"]
     )
 
 
-def region(node: yaml.ScalarNode) -> str | None:
-    """Return what is wrong with a region."""
-    if node.value in REGIONS:
-        return None
-    return f"{node.value!r} is not a region of the partition aws{nearest(node.value, REGIONS)}"
+def wire(answers: dict[str, str], accounts: "dict[str, Any]") -> None:
+    """Write accounts.json and the wired files into the current folder.
 
-
-def words(limit: int, *refused: str) -> Check:
-    """Return a check for names that become parts of others: words in lower case, at most limit characters."""
-
-    def check(node: yaml.ScalarNode) -> str | None:
-        if not WORDS.fullmatch(node.value) or len(node.value) > limit:
-            return f"{node.value!r} must be lower-case words joined by hyphens, a letter first, at most {limit} characters"
-        return f"{node.value!r} is taken; choose another name" if node.value in refused else None
-
-    return check
-
-
-def github_owner(node: yaml.ScalarNode) -> str | None:
-    """Return what is wrong with the name of a GitHub user or organization."""
-    return None if GITHUB_OWNER.fullmatch(node.value) else f"{node.value!r} is not a name that GitHub takes"
-
-
-def boolean(node: yaml.ScalarNode) -> str | None:
-    """Return what is wrong with a choice."""
-    return None if node.tag.endswith(":bool") else f"{node.value!r} must be true or false"
-
-
-ENVIRONMENT = Shape(
-    name=words(16, "ops", *WINDOWS_DEVICES),
-    id=account_id,
-    state_bucket=bucket,
-    artifacts_bucket=bucket,
-    approval=boolean,
-)
-ENVIRONMENT.optional = frozenset({"approval"})
-ACCOUNTS = Shape(
-    organization=words(20),
-    region=region,
-    github_owner=github_owner,
-    ops=Shape(id=account_id, state_bucket=bucket),
-    environments=[ENVIRONMENT],
-)
-
-
-def nearest(word: str, known: Any) -> str:
-    """Return a question that names the nearest known word, or nothing."""
-    from difflib import get_close_matches  # only a refusal needs it
-
-    found = get_close_matches(word, list(known), 1)
-    return f"; did you mean {found[0]}?" if found else ""
-
-
-def line(node: yaml.Node) -> int:
-    """Return the line of the file, from 1, on which a node begins."""
-    return int(node.start_mark.line) + 1
-
-
-class AccountsFile:
-    """An accounts file as it is read: its facts, and its faults as (line, message)."""
-
-    def __init__(self, text: str) -> None:
-        """Read and check the text of an accounts file."""
-        self.faults: list[tuple[int, str]] = []
-        self.seen: dict[str, int] = {}
-        self.facts: dict[str, Any] = {}
-        try:
-            root = yaml.compose(text, yaml.SafeLoader)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            self.faults.append(
-                (mark.line + 1 if mark else 1, f"is not YAML: {error.problem or error.context}")
-            )
-        except yaml.YAMLError as error:
-            self.faults.append((1, f"is not YAML: {' '.join(str(error).split())}"))
-        else:
-            if root is None:
-                self.faults.append((1, f"is empty; it needs {', '.join(ACCOUNTS)}"))
-            else:
-                self.facts = self.mapping(root, ACCOUNTS, "")
-
-    def fault(self, node: yaml.Node, path: str, message: str) -> None:
-        """Note what is wrong at a place of the file."""
-        self.faults.append((line(node), f"{path}: {message}" if path else message))
-
-    def mapping(self, node: yaml.Node, shape: Shape, path: str) -> dict[str, Any]:
-        """Return the facts of a mapping, and note what is wrong in it."""
-        facts: dict[str, Any] = {}
-        if not isinstance(node, yaml.MappingNode):
-            self.fault(node, path, f"must be a mapping with {', '.join(shape)}")
-            return facts
-        prefix = f"{path}." if path else ""
-        for key, value in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else "a key that is not text"
-            if name not in shape:
-                self.fault(
-                    key, f"{prefix}{name}", f"is not known{nearest(str(name), shape) or '; remove it'}"
-                )
-            elif name in facts:
-                self.fault(key, f"{prefix}{name}", "stands twice; keep one")
-            else:
-                facts[name] = self.value(value, shape[name], f"{prefix}{name}")
-        for name in shape:
-            if name not in facts and name not in shape.optional:
-                self.fault(node, f"{prefix}{name}", "is missing")
-        return {name: facts.get(name, False) for name in shape}
-
-    def value(self, node: yaml.Node, shape: Check | Shape | list[Shape], path: str) -> Any:
-        """Return the facts of a value, and note what is wrong in it."""
-        if isinstance(shape, Shape):
-            return self.mapping(node, shape, path)
-        if isinstance(shape, list):
-            if not isinstance(node, yaml.SequenceNode) or not node.value:
-                self.fault(node, path, "must be a list with at least one entry")
-                return []
-            return [self.mapping(entry, shape[0], f"{path}[{i}]") for i, entry in enumerate(node.value)]
-        if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
-            self.fault(node, path, "must be a single value")
-            return None
-        if shape is boolean:
-            if problem := shape(node):
-                self.fault(node, path, problem)
-            return node.value.lower() in ("true", "yes", "on")
-        if problem := shape(node):
-            self.fault(node, path, problem)
-        elif shape in (account_id, bucket) or path.endswith("].name"):
-            if first := self.seen.get(node.value):
-                self.fault(node, path, f"{node.value} stands already on line {first}; each needs its own")
-            self.seen.setdefault(node.value, line(node))
-        return node.value
-
-
-def check(answers: dict[str, str]) -> tuple[list[str], dict[str, Any]]:
-    """Return the faults of the answers and of the accounts file, a line each, and the accounts.
-
-    answers: by question, with the template's folder, to which a relative accounts_file belongs.
+    What belongs into folders goes into wired/, from where post_gen_project.py moves it.
     """
-    faults: list[str] = []
-    facts: dict[str, Any] = {}
-    path = Path(answers["accounts_file"])
-    try:
-        path = Path(answers["template"], path.expanduser())
-        accounts = AccountsFile(path.read_text("utf-8"))
-    except UnicodeDecodeError:
-        faults.append(f"accounts_file: {path} is not text in UTF-8; save it as such")
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        faults.append(
-            f"accounts_file: {path} cannot be read ({reason}); give an absolute path or one starting with ~"
-        )
-    else:
-        facts = accounts.facts
-        faults += [f"{path.name}:{number}: {message}" for number, message in sorted(accounts.faults)]
-    names = function_name_faults(answers["function_name"], answers["runtime"], facts.get("organization"))
-    faults[:0] = [
+    facts = {
+        name: fact for name, fact in accounts.items() if name != "bootstrap_role"
+    }  # the foundation's alone
+    write("accounts.json", json.dumps(facts, indent=2) + "\n")
+    values = {
+        "DESCRIPTION": markdown(answers["description"]),
+        "ENVIRONMENTS": table(accounts),
+        "FUNCTION": answers["function_name"],
+        "OPS_STATE_BUCKET": accounts["ops"]["state_bucket"],
+        "PACKAGE": answers["package"],
+        "PROFILES": profiles(accounts).rstrip(),
+        "REGION": accounts["region"],
+        "TEMPLATE_VERSION": answers["template_version"],
+    }
+    for path in WIRED:
+        with open(os.path.join(answers["template"], "hooks/wired", path), encoding="utf-8") as file:
+            pattern = file.read()
+        names = [e["name"] for e in accounts["environments"]] if "ENVIRONMENT" in path else [""]
+        for values["ENVIRONMENT"] in names:
+            content = re.sub("@([A-Z_]+)@", lambda found: values[found[1]], pattern)
+            path_there = path.replace("ENVIRONMENT", values["ENVIRONMENT"])
+            write(f"wired/{path_there}" if "/" in path else path, content)
+
+
+def write(path: str, content: str) -> None:
+    """Write a text file, the same bytes on every platform."""
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(content.encode())
+
+
+def main(answers: dict[str, str]) -> None:
+    """Refuse, or write what depends on the accounts."""
+    path = os.path.join(answers["template"], os.path.expanduser(answers["accounts_file"]))
+    faults, accounts = check(path)
+    names = function_name_faults(answers["function_name"], answers["runtime"], accounts.get("organization"))
+    faults = [
         *(f"function_name: {fault}" for fault in names),
         *(f"description: {fault}" for fault in description_faults(answers["description"])),
+        *faults,
     ]
-    return faults, facts
-
-
-def main() -> None:
-    """Refuse, or write accounts.json."""
-    faults, accounts = check(ANSWERS)
     if faults:
         sys.stderr.buffer.write("".join(f"{fault}\n" for fault in faults).encode(errors="backslashreplace"))
         sys.exit(1)
-    Path("accounts.json").write_bytes((json.dumps(accounts, indent=2) + "\n").encode())
+    wire(answers, accounts)
 
 
 if __name__ == "__main__":
-    main()
+    main(ANSWERS)
