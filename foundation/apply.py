@@ -16,8 +16,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-from hooks.accounts_file import check
 
+from hooks.accounts_file import check, entrances, profiles, switch_role_link
 from rehearsal import terraform
 
 FOLDER = Path(__file__).parent
@@ -148,30 +148,12 @@ def check_identity(accounts: dict[str, Any]) -> None:
         sys.exit(f"foundation: these are credentials of {identity['Arn']}; it takes those of ops ({ops})")
 
 
-def entrances(accounts: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Return the roles that people enter: account's name, account's id, what the role is for."""
-    first, *_ = accounts["environments"]
-    return [
-        (account["name"], account["id"], role)
-        for account in ({"name": "ops", **accounts["ops"]}, *accounts["environments"])
-        for role in ("operator", *(["developer"] if account is first else []), "reader")
-    ]
-
-
 def next_steps(accounts: dict[str, Any]) -> str:
     """Return what is left for people to do."""
     organization, region = accounts["organization"], accounts["region"]
     first = accounts["environments"][0]
-    profiles = "\n".join(
-        f"[profile {organization}-{name}-{role}]\n"
-        f"role_arn = arn:aws:iam::{number}:role/{organization}-{role}\n"
-        f"source_profile = {organization}-ops\n"
-        f"region = {region}\n"
-        for name, number, role in entrances(accounts)
-    )
     links = "\n".join(
-        f"  {name:<16} {role:<9} https://signin.aws.amazon.com/switchrole?account={number}"
-        f"&roleName={organization}-{role}&displayName={name}-{role}"
+        f"  {name:<16} {role:<9} {switch_role_link(accounts, name, number, role)}"
         for name, number, role in entrances(accounts)
     )
     return f"""
@@ -186,7 +168,7 @@ What is left for people to do:
 
 Profiles for ~/.aws/config; {organization}-ops is one's own login to ops:
 
-{profiles}
+{profiles(accounts)}
 Links that switch role in the console:
 
 {links}"""
@@ -194,7 +176,7 @@ Links that switch role in the console:
 
 def main(chosen: list[str]) -> None:
     """Apply the chosen accounts, or all."""
-    faults, accounts = check(FOLDER.parent / "accounts.yaml")
+    faults, accounts = check(str(FOLDER.parent / "accounts.yaml"))
     if faults:
         sys.exit("\n".join(faults))
     names = ["ops", *(environment["name"] for environment in accounts["environments"])]
@@ -206,7 +188,7 @@ def main(chosen: list[str]) -> None:
         if removed := sorted(set(foundation.applied()) - set(names)):
             sys.exit(
                 f"foundation: {', '.join(removed)} has been applied and is not in accounts.yaml any more. "
-                "Its state and releases are never destroyed by us; docs/foundation.md says how to take it out."
+                "We never destroy its state and releases; docs/foundation.md says how to remove it."
             )
     elif chosen and chosen[0] != "ops":
         sys.exit(f"foundation: ops keeps the state of {chosen[0]} and comes first: make foundation-ops")

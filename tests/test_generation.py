@@ -61,7 +61,7 @@ def test_no_template_is_left_and_every_file_parses(bake: Bake, answers: dict[str
         assert not re.search(r"cookiecutter|ENVIRONMENT", name)
         assert not re.search(r"cookiecutter\.|\{%-? ", content), path
         if path.suffix in (".md", ".tfbackend", ".tfvars"):  # what the hook fills in
-            assert not re.search(r"ENVIRONMENT|PROFILES|OPS_STATE_BUCKET|REGION", content), path
+            assert not re.search(r"@[A-Z_]+@", content), path
 
 
 @pytest.mark.parametrize("answers", COMBINATIONS)
@@ -205,9 +205,11 @@ def test_an_update_from_one_template_commit_to_the_next_equals_a_fresh_render(tm
     repository = tmp_path / "old/hello-lambda"
     commit(repository)
 
-    for name in "README.md", "deployment/main.tf", "pipeline/environments/ENVIRONMENT.tfbackend":
-        with (template / "{{cookiecutter.__folder}}" / name).open("a") as file:
-            file.write("# changed for {{ cookiecutter.function_name }}\n")
+    with (template / "{{cookiecutter.__folder}}/deployment/main.tf").open("a") as file:
+        file.write("# changed for {{ cookiecutter.function_name }}\n")
+    for name in "README.md", "pipeline/environments/ENVIRONMENT.tfbackend":
+        with (template / "hooks/wired" / name).open("a") as file:
+            file.write("# changed for @FUNCTION@\n")
     commit(template)
     run(repository, cruft, "update", "--skip-apply-ask")
     run(tmp_path, cruft, "create", str(template), "--no-input", "--output-dir", str(tmp_path / "new"))

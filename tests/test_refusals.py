@@ -2,12 +2,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.session import get_session
 from conftest import TEMPLATE, Bake
+from cookiecutter.utils import create_env_with_context
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from hooks.accounts_file import REGIONS, AccountsFile
 
 ACCOUNTS = (TEMPLATE / "accounts.yaml").read_text("utf-8")
 COOKIECUTTER = str(Path(sys.executable).with_name("cookiecutter"))
@@ -35,6 +39,7 @@ def refusal(output: Path, *answers: str) -> str:
         ("function_name=a--b", "such as a-b"),
         (f"function_name={'a' * 56}", "has 56 characters; it may have 55"),
         ("function_name=orders-deployer", "ends like the role of another function"),
+        ("function_name=orders-sandbox-ada", "reads like a sandbox"),
         ("function_name=acme-promoter", "a name that the foundation uses"),
         ("function_name=json", "the Python package json, which is taken"),
         ("function_name=class", "the Python package class, which is taken"),
@@ -147,27 +152,22 @@ def test_any_number_of_environments_is_wired(tmp_path: Path, bake: Bake, count: 
     assert all(f"| {name} | " in (repository / "README.md").read_text() for name in names)
 
 
-def rendered_hook() -> dict[str, object]:
-    """Return the hook's names, from its text as cookiecutter renders it."""
-    from cookiecutter.utils import create_env_with_context  # noqa: PLC0415
-
+def test_an_answer_shaped_like_code_reaches_the_hook_as_data(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"function_name": 'x"""\n{{ 1 }}', "description": "\\", "runtime": "python3.13"}
-    context = {"cookiecutter": answers | {"accounts_file": "accounts.yaml"}}
+    context = {
+        "cookiecutter": answers | {"accounts_file": "accounts.yaml", "__package": "x", "_version": "0"}
+    }
     text = (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")
-    names: dict[str, object] = {"__name__": "hook"}
+    names: dict[str, Any] = {"__name__": "hook"}
+    monkeypatch.chdir(TEMPLATE)
     exec(create_env_with_context(context).from_string(text).render(**context), names)  # noqa: S102
-    return names
 
-
-HOOK = rendered_hook()
-
-
-def test_an_answer_shaped_like_code_reaches_the_hook_as_data() -> None:
-    assert HOOK["ANSWERS"]["function_name"] == 'x"""\n{{ 1 }}'  # type: ignore[index]
+    assert names["ANSWERS"]["function_name"] == 'x"""\n{{ 1 }}'
+    assert names["ANSWERS"]["template"] == str(TEMPLATE)
 
 
 def test_the_regions_are_those_that_botocore_knows() -> None:
-    assert HOOK["REGIONS"] == sorted(get_session().get_available_regions("ec2", "aws"))
+    assert sorted(get_session().get_available_regions("ec2", "aws")) == REGIONS
 
 
 @settings(deadline=None, max_examples=300)
@@ -183,7 +183,7 @@ def test_the_regions_are_those_that_botocore_knows() -> None:
     )
 )
 def test_no_accounts_file_makes_the_hook_stumble(text: str) -> None:
-    faults = HOOK["AccountsFile"](text).faults  # type: ignore[operator]
+    faults = AccountsFile(text).faults
 
     assert all(isinstance(number, int) and number >= 1 and message for number, message in faults)
 

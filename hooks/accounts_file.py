@@ -1,0 +1,289 @@
+"""The accounts file: what it says, and what is wrong with it. Read by the hooks and by the foundation."""
+
+import os
+import re
+from collections.abc import Callable
+
+import yaml
+
+TYPE_CHECKING = False  # typing costs the hook 3 ms
+if TYPE_CHECKING:
+    from typing import Any
+
+# They cannot be file names on Windows, whatever the extension.
+WINDOWS_DEVICES = {"aux", "con", "nul", "prn", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
+# The partition aws, as botocore lists it (a test compares them).
+REGIONS = [
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+]
+
+WORDS = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+GITHUB_OWNER = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+BUCKET = re.compile(
+    r"(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$)(?!.*\.\.)"
+    r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+)
+
+Check = Callable[[yaml.ScalarNode], str | None]
+
+
+class Shape(dict[str, "Check | Shape | list[Shape]"]):
+    """The keys of a mapping and what checks each; those in optional may be left out and have a default."""
+
+    optional: "dict[str, Any]" = {}  # noqa: RUF012  set on two instances below
+
+
+def account_id(node: yaml.ScalarNode) -> str | None:
+    """Return what is wrong with an account id, and what would be right; ids must be quoted text."""
+    if node.style is None and re.fullmatch(r"0\d{11}", node.value):
+        read = node.value.lstrip("0") if set(node.value) & set("89") else str(int(node.value, 8))
+        return f'lost its leading zero: without quotes YAML may read {read}; write "{node.value}"'
+    if node.style is None and re.fullmatch(r"\d{12}", node.value):
+        return f'is a number without quotes; write "{node.value}"'
+    if not re.fullmatch(r"[0-9]{12}", node.value):
+        hint = (
+            "; if it began with a zero, write that too, in quotes"
+            if re.fullmatch(r"\d{9,11}", node.value)
+            else ""
+        )
+        return f"{node.value!r} must be 12 digits{hint}"
+    return None
+
+
+def bucket(node: yaml.ScalarNode) -> str | None:
+    """Return what is wrong with a bucket's name."""
+    if BUCKET.fullmatch(node.value):
+        return None
+    return (
+        f"{node.value!r} is not a bucket name that S3 takes: 3 to 63 lower-case letters, digits, hyphens and dots, "
+        "a letter or digit first and last, no two dots together, no IP address, none of AWS's reserved endings"
+    )
+
+
+def region(node: yaml.ScalarNode) -> str | None:
+    """Return what is wrong with a region."""
+    if node.value in REGIONS:
+        return None
+    return f"{node.value!r} is not a region of the partition aws{nearest(node.value, REGIONS)}"
+
+
+def words(limit: int, *refused: str) -> Check:
+    """Return a check for names that become parts of others: words in lower case, at most limit characters."""
+
+    def check(node: yaml.ScalarNode) -> str | None:
+        if not WORDS.fullmatch(node.value) or len(node.value) > limit:
+            return f"{node.value!r} must be lower-case words joined by hyphens, a letter first, at most {limit} characters"
+        return f"{node.value!r} is taken; choose another name" if node.value in refused else None
+
+    return check
+
+
+def github_owner(node: yaml.ScalarNode) -> str | None:
+    """Return what is wrong with the name of a GitHub user or organization."""
+    return None if GITHUB_OWNER.fullmatch(node.value) else f"{node.value!r} is not a name that GitHub takes"
+
+
+def role_name(node: yaml.ScalarNode) -> str | None:
+    """Return what is wrong with the name of an IAM role."""
+    if re.fullmatch(r"[\w+=,.@-]{1,64}", node.value, re.ASCII):
+        return None
+    return f"{node.value!r} is not a role's name: 1 to 64 letters, digits and _+=,.@-, without its path"
+
+
+def boolean(node: yaml.ScalarNode) -> str | None:
+    """Return what is wrong with a choice."""
+    return None if node.tag.endswith(":bool") else f"{node.value!r} must be true or false"
+
+
+ENVIRONMENT = Shape(
+    name=words(16, "ops", *WINDOWS_DEVICES),
+    id=account_id,
+    state_bucket=bucket,
+    artifacts_bucket=bucket,
+    approval=boolean,
+)
+ENVIRONMENT.optional = {"approval": False}
+ACCOUNTS = Shape(
+    organization=words(20),
+    region=region,
+    github_owner=github_owner,
+    bootstrap_role=role_name,
+    ops=Shape(id=account_id, state_bucket=bucket),
+    environments=[ENVIRONMENT],
+)
+ACCOUNTS.optional = {"bootstrap_role": "OrganizationAccountAccessRole"}
+
+
+def nearest(word: str, known: "Any") -> str:
+    """Return a question that names the nearest known word, or nothing."""
+    from difflib import get_close_matches  # only a refusal needs it
+
+    found = get_close_matches(word, list(known), 1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def line(node: yaml.Node) -> int:
+    """Return the line of the file, from 1, on which a node begins."""
+    return int(node.start_mark.line) + 1
+
+
+class AccountsFile:
+    """An accounts file as it is read: its facts, and its faults as (line, message)."""
+
+    def __init__(self, text: str) -> None:
+        """Read and check the text of an accounts file."""
+        self.faults: list[tuple[int, str]] = []
+        self.seen: dict[str, int] = {}
+        self.facts: dict[str, Any] = {}
+        try:
+            root = yaml.compose(text, yaml.SafeLoader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            self.faults.append(
+                (mark.line + 1 if mark else 1, f"is not YAML: {error.problem or error.context}")
+            )
+        except yaml.YAMLError as error:
+            self.faults.append((1, f"is not YAML: {' '.join(str(error).split())}"))
+        else:
+            if root is None:
+                self.faults.append((1, f"is empty; it needs {', '.join(ACCOUNTS)}"))
+            else:
+                self.facts = self.mapping(root, ACCOUNTS, "")
+
+    def fault(self, node: yaml.Node, path: str, message: str) -> None:
+        """Note what is wrong at a place of the file."""
+        self.faults.append((line(node), f"{path}: {message}" if path else message))
+
+    def mapping(self, node: yaml.Node, shape: Shape, path: str) -> "dict[str, Any]":
+        """Return the facts of a mapping, and note what is wrong in it."""
+        facts: dict[str, Any] = {}
+        if not isinstance(node, yaml.MappingNode):
+            self.fault(node, path, f"must be a mapping with {', '.join(shape)}")
+            return facts
+        prefix = f"{path}." if path else ""
+        for key, value in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else "a key that is not text"
+            if name not in shape:
+                self.fault(
+                    key, f"{prefix}{name}", f"is not known{nearest(str(name), shape) or '; remove it'}"
+                )
+            elif name in facts:
+                self.fault(key, f"{prefix}{name}", "stands twice; keep one")
+            else:
+                facts[name] = self.value(value, shape[name], f"{prefix}{name}")
+        for name in shape:
+            if name not in facts and name not in shape.optional:
+                self.fault(node, f"{prefix}{name}", "is missing")
+        return {name: facts.get(name, shape.optional.get(name)) for name in shape}
+
+    def value(self, node: yaml.Node, shape: Check | Shape | list[Shape], path: str) -> "Any":
+        """Return the facts of a value, and note what is wrong in it."""
+        if isinstance(shape, Shape):
+            return self.mapping(node, shape, path)
+        if isinstance(shape, list):
+            if not isinstance(node, yaml.SequenceNode) or not node.value:
+                self.fault(node, path, "must be a list with at least one entry")
+                return []
+            return [self.mapping(entry, shape[0], f"{path}[{i}]") for i, entry in enumerate(node.value)]
+        if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
+            self.fault(node, path, "must be a single value")
+            return None
+        if shape is boolean:
+            if problem := shape(node):
+                self.fault(node, path, problem)
+            return node.value.lower() in ("true", "yes", "on")
+        if problem := shape(node):
+            self.fault(node, path, problem)
+        elif shape in (account_id, bucket) or path.endswith("].name"):
+            if first := self.seen.get(node.value):
+                self.fault(node, path, f"{node.value} stands already on line {first}; each needs its own")
+            self.seen.setdefault(node.value, line(node))
+        return node.value
+
+
+def check(path: str) -> "tuple[list[str], dict[str, Any]]":
+    """Return the faults of an accounts file, a line each, and the facts in it, which are whole without faults."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            accounts = AccountsFile(file.read())
+    except UnicodeDecodeError:
+        return [f"accounts_file: {path} is not text in UTF-8; save it as such"], {}
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        hint = "give an absolute path or one starting with ~"
+        return [f"accounts_file: {path} cannot be read ({reason}); {hint}"], {}
+    name = os.path.basename(path)
+    return [f"{name}:{number}: {message}" for number, message in sorted(accounts.faults)], accounts.facts
+
+
+# How people get in
+
+
+def entrances(accounts: "dict[str, Any]") -> list[tuple[str, str, str]]:
+    """Return the roles that people enter, as account's name, account's id, what the role is for.
+
+    accounts: the facts of an accounts file without faults.
+    """
+    first = accounts["environments"][0]
+    return [
+        (account["name"], account["id"], role)
+        for account in ({"name": "ops", **accounts["ops"]}, *accounts["environments"])
+        for role in ("operator", *(["developer"] if account is first else []), "reader")
+    ]
+
+
+def switch_role_link(accounts: "dict[str, Any]", name: str, number: str, role: str) -> str:
+    """Return the console's link into a role; name, number and role are of an entrance.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-console.html
+    """
+    return (
+        f"https://signin.aws.amazon.com/switchrole?account={number}"
+        f"&roleName={accounts['organization']}-{role}&displayName={name}-{role}"
+    )
+
+
+def profiles(accounts: "dict[str, Any]") -> str:
+    """Return the AWS CLI's profiles for all entrances."""
+    organization = accounts["organization"]
+    return "\n".join(
+        f"[profile {organization}-{name}-{role}]\n"
+        f"role_arn = arn:aws:iam::{number}:role/{organization}-{role}\n"
+        f"source_profile = {organization}-ops\n"
+        f"region = {accounts['region']}\n"
+        for name, number, role in entrances(accounts)
+    )
