@@ -15,6 +15,6 @@ locals {
   previous = local.position == null ? null : one(slice(local.environments, max(local.position - 1, 0), local.position))
   next     = local.position == null ? null : try(local.environments[local.position + 1], null)
 
-  role_prefix   = "arn:aws:iam::${local.account.id}:role/${local.organization}"
+  here          = "${local.region}:${local.account.id}" # as in ARNs
   promoter_name = "${local.organization}-promoter"
 }

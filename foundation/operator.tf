@@ -33,7 +33,6 @@ data "aws_iam_policy_document" "operator_in_ops" {
 }
 
 locals {
-  here     = "${local.region}:${local.account.id}"
   projects = [for project in ["build", "deploy", "plan"] : "arn:aws:codebuild:${local.here}:project/*-${project}"]
 }
 
@@ -120,12 +119,12 @@ data "aws_iam_policy_document" "operator_pipelines" {
   }
 
   dynamic "statement" {
-    for_each = length(aws_codestarconnections_connection.github) == 0 ? [] : ["*"]
+    for_each = aws_codestarconnections_connection.github
 
     content {
       sid       = "FindConnection"
       actions   = ["codeconnections:ListConnections", "codestar-connections:ListConnections"]
-      resources = [statement.value] # takes no other
+      resources = ["*"] # takes no other
     }
   }
 }

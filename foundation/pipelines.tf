@@ -40,26 +40,26 @@ data "aws_iam_policy_document" "pipeline" {
   statement {
     sid       = "Build"
     actions   = ["codebuild:BatchGetBuilds", "codebuild:StartBuild"]
-    resources = [for project in ["build", "deploy", "plan"] : "arn:aws:codebuild:${local.region}:${local.account.id}:project/*-${project}"]
+    resources = [for project in ["build", "deploy", "plan"] : "arn:aws:codebuild:${local.here}:project/*-${project}"]
   }
 
   dynamic "statement" {
-    for_each = aws_lambda_function.promoter
+    for_each = local.next[*]
 
     content {
       sid       = "Promote"
       actions   = ["lambda:InvokeFunction"]
-      resources = [statement.value.arn]
+      resources = ["arn:aws:lambda:${local.here}:function:${local.promoter_name}"]
     }
   }
 
   dynamic "statement" {
-    for_each = length(aws_lambda_function.promoter) == 0 ? [] : ["*"]
+    for_each = local.next[*]
 
     content {
       sid       = "FindFunctions"
       actions   = ["lambda:ListFunctions"]
-      resources = [statement.value] # takes no other
+      resources = ["*"] # takes no other
     }
   }
 
@@ -95,7 +95,7 @@ data "aws_iam_policy_document" "pipeline_start" {
   statement {
     sid       = "StartPipelines"
     actions   = ["codepipeline:StartPipelineExecution"]
-    resources = ["arn:aws:codepipeline:${local.region}:${local.account.id}:*"]
+    resources = ["arn:aws:codepipeline:${local.here}:*"]
   }
 }
 

@@ -43,7 +43,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
-from rehearsal import mends
+from rehearsal import executions, mends
 from rehearsal.functions import Functions
 from rehearsal.mends import AwsError
 
@@ -87,7 +87,7 @@ class EmulatedAccounts:
     def __enter__(self) -> "EmulatedAccounts":
         """Start the server; it ends with us, however we end, since it holds the other end of a pipe."""
         if self._origin:
-            self.url = self._origin._ask("fork")
+            self.url = self._origin.ask("fork")
             return self
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
         path = [str(Path(__file__).parents[1]), *filter(None, [kept.get("PYTHONPATH")])]
@@ -116,9 +116,10 @@ class EmulatedAccounts:
             self._server.wait()
         else:
             with suppress(ConnectionError):  # it ends instead of answering
-                self._ask("end")
+                self.ask("end")
 
-    def _ask(self, command: str, **arguments: str) -> Any:
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """Have the server do a control command: of the world itself, or of executions.COMMANDS."""
         connection = HTTPConnection(self.url.removeprefix("http://"))
         connection.request("POST", CONTROL + command, json.dumps(arguments))
         with connection.getresponse() as response:
@@ -134,7 +135,7 @@ class EmulatedAccounts:
         role: its name; it need not exist, since somebody has to create the first one. The variables keep the
         user's own AWS configuration out, if merged into an environment without AWS_* variables of its own.
         """
-        variables: dict[str, str] = self._ask("environment", account=account, region=region, role=role)
+        variables: dict[str, str] = self.ask("environment", account=account, region=region, role=role)
         own = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
         no_proxy = ",".join(filter(None, [own, "127.0.0.1"]))
         return variables | {"NO_PROXY": no_proxy, "no_proxy": no_proxy}
@@ -154,7 +155,7 @@ class EmulatedAccounts:
 
     def journal(self) -> list[JournalEntry]:
         """Return the calls made so far, in the order in which they were answered."""
-        return [JournalEntry(**entry) for entry in self._ask("journal")]
+        return [JournalEntry(**entry) for entry in self.ask("journal")]
 
 
 @functools.cache
@@ -250,8 +251,10 @@ class Front:
                 return serialize(call, operation(call))
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = mends.owner(call)
             response = Response.from_app(self.moto, environ, buffered=True)
-        if response.data[:14].lower() == b"<!doctype html":  # Flask's own page
-            raise NotImplementedError("moto has no such route")
+            if response.data[:14].lower() == b"<!doctype html":  # Flask's own page
+                raise NotImplementedError("moto has no such route")
+            if response.status_code < 400:  # noqa: PLR2004
+                executions.after(call)
         return response
 
     def control(self, request: Request) -> Response:
@@ -259,6 +262,9 @@ class Front:
         arguments = json.loads(request.get_data())
         result: Any
         match request.path.removeprefix(CONTROL):
+            case command if command in executions.COMMANDS:
+                with self.world:
+                    result = executions.COMMANDS[command](**arguments)
             case "environment":
                 result = self.environment(**arguments)
             case "journal":

@@ -1,5 +1,6 @@
 """The foundation, applied to emulated accounts as `make foundation` does, but side by side."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import yaml
 from botocore.exceptions import ClientError
 
 from rehearsal.accounts import EmulatedAccounts
@@ -35,7 +35,7 @@ def command(
         ignore=shutil.ignore_patterns("build", ".terraform", "__pycache__"),
         dirs_exist_ok=True,
     )
-    (folder / "accounts.yaml").write_text(yaml.safe_dump(facts))
+    (folder / "accounts.yaml").write_text(json.dumps(facts, indent=2))  # YAML too, and all text in quotes
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     credentials = world.environment(facts["ops"]["id"], facts["region"])
     environment = own | credentials | {"AUTO_APPROVE": "1", "PYTHONPATH": str(TEMPLATE)}

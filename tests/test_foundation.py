@@ -1,6 +1,7 @@
 """The foundation, applied as `make foundation` applies it: real Terraform against emulated accounts."""
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -189,9 +190,9 @@ def test_nothing_of_ours_destroys_what_holds_state_or_releases(
         line, cwd=place / "foundation", env=own, capture_output=True, text=True, check=False
     )
 
-    protected = {part.split('"')[0] for part in done.stderr.split("Resource ")[1:]}
+    protected = set(re.findall(r"Resource (\w+\.\w+)", done.stderr))
     assert done.returncode == 1
-    assert protected == {"aws_kms_key.account", "aws_s3_bucket.account["}
+    assert protected == {"aws_kms_key.account", "aws_s3_bucket.account"}
 
 
 def test_an_accounts_file_with_faults_is_refused(accounts: EmulatedAccounts, tmp_path: Path) -> None:
