@@ -456,7 +456,7 @@ PUTS = ("PutObject", "CopyObject", "CompleteMultipartUpload")
 
 
 def after(call: "Call") -> None:
-    """Do what AWS does by itself after a call: a pipeline starts with its creation, a bucket tells of an object."""
+    """Do what AWS does by itself after a call: start a new pipeline, tell of a new object."""
     if (call.service, call.operation) == ("codepipeline", "CreatePipeline"):
         request = {"name": call.parameters["pipeline"]["name"]}
         start(call.account, call.region, request, "CreatePipeline", call.principal)
