@@ -1,10 +1,16 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock benchmarks clean
+.PHONY: help foundation demo test lint format lock benchmarks clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+foundation: .venv/installed ## Plan and apply the foundation of all accounts, ops first
+	.venv/bin/python -m foundation.apply
+
+foundation-%: .venv/installed ## The same for one account, such as make foundation-dev
+	.venv/bin/python -m foundation.apply $*
 
 demo: .venv/installed ## Generate a sample function, build it, deploy it into an emulated account, invoke it
 	.venv/bin/python -m rehearsal.demo

@@ -43,6 +43,12 @@ data "aws_iam_policy_document" "pipeline" {
     resources = [for project in ["build", "deploy", "plan"] : "arn:aws:codebuild:${local.here}:project/*-${project}"]
   }
 
+  statement {
+    sid       = "AskForApproval"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.alerts[0].arn]
+  }
+
   dynamic "statement" {
     for_each = local.next[*]
 

@@ -1,58 +1,107 @@
-"""A buildspec, run as CodeBuild runs it: its commands, in one shell, until one fails.
+"""A buildspec, run as CodeBuild runs it.
 
-Of https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html this knows what our buildspecs
-use: env/shell, env/variables, phases that abort on failure, the artifact. Any other key is refused.
+https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html says what a buildspec may hold, and
+buildspec.schema.json says it again. What is documented and not run here is refused, not passed over.
 """
 
+import functools
+import json
 import os
 import shlex
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TextIO
+from typing import Any
+from xml.etree import ElementTree
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+import jsonschema
 import yaml
+from uv import find_uv_bin
 
 PHASES = ("install", "pre_build", "build", "post_build")
-KNOWN = {
-    "": {"version", "env", "phases", "reports", "artifacts"},
-    "env": {"shell", "variables"},
-    "phases": set(PHASES),
-    "artifacts": {"base-directory", "files"},
-    **{f"phases.{phase}": {"on-failure", "runtime-versions", "commands"} for phase in PHASES},
-}
+NOT_RUN = [
+    ("run-as",),
+    ("env", "parameter-store"),
+    ("env", "secrets-manager"),
+    ("env", "git-credential-helper"),
+    ("proxy",),
+    ("batch",),
+    ("artifacts", "name"),
+    ("artifacts", "discard-paths"),
+    ("artifacts", "enable-symlinks"),
+    ("artifacts", "s3-prefix"),
+    ("artifacts", "secondary-artifacts"),
+    ("cache",),
+    *(("phases", phase, "run-as") for phase in PHASES),
+]
+LIMIT = 3600  # seconds: what a CodeBuild project has that names none
+LINES_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that has run: its phase, its text, its seconds, its exit code and what it printed."""
+
+    phase: str
+    text: str
+    seconds: float
+    code: int
+    output: str
+
+
+@dataclass
+class Build:
+    """What a build has done. notes: what CodeBuild would have done otherwise; reports: what its tests say."""
+
+    commands: list[Command] = field(default_factory=list)
+    exported: dict[str, str] = field(default_factory=dict)
+    artifacts: dict[str, Path] = field(default_factory=dict)
+    reports: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 class BuildError(Exception):
     """A command failed; the message says which, in which phase, and shows the end of what it printed."""
 
+    def __init__(self, message: str, build: Build) -> None:
+        """Keep what has been done until then."""
+        super().__init__(message)
+        self.build = build
 
-@dataclass(frozen=True)
-class Command:
-    """A command that ran: its phase, its text, and how long it took in seconds."""
 
-    phase: str
-    text: str
-    seconds: float
+@functools.cache
+def schema() -> Any:
+    """Return the schema of what is documented."""
+    return json.loads(Path(__file__).with_name("buildspec.schema.json").read_bytes())
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return a buildspec; raise ValueError for a key that is not known here."""
-    spec: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
-    for place, known in KNOWN.items():
+    """Return a buildspec; raise ValueError if it is not as documented, or has what is not run here."""
+    try:
+        spec: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path.name}: cannot be read: {error.strerror}") from None
+    for fault in jsonschema.Draft202012Validator(schema()).iter_errors(spec):
+        raise ValueError(
+            f"{path.name}: {'.'.join(map(str, fault.absolute_path)) or 'top level'}: {fault.message}"
+        )
+    for place in NOT_RUN:
         node: Any = spec
-        for part in filter(None, place.split(".")):
-            node = (node or {}).get(part)
-        if unknown := set(node or ()) - known:
-            raise ValueError(
-                f"{path}: {place or 'top level'}: not known to the rehearsal: {', '.join(sorted(unknown))}"
-            )
+        for part in place:
+            node = node.get(part, {}) if isinstance(node, dict) else {}
+        if node != {}:
+            raise ValueError(f"{path.name}: {'.'.join(place)}: is not run by the rehearsal")
+    for phase, content in spec["phases"].items():
+        if content.get("on-failure", "").startswith("RETRY"):
+            raise ValueError(f"{path.name}: phases.{phase}.on-failure: RETRY is not run by the rehearsal")
     return spec
 
 
@@ -60,56 +109,191 @@ def run(
     source: Path,
     buildspec: str,
     environment: Mapping[str, str],
-    on_command: Callable[[Command], None],
-) -> Path:
-    """Run a buildspec's phases in a folder and return the folder of its artifact.
+    on_command: Callable[[Command], None] = lambda command: None,
+    seconds: float = LIMIT,
+) -> Build:
+    """Run a buildspec in a folder.
 
     source: the folder with the source; it is worked in. buildspec: its path in there. environment: all that
     the commands see; it wins over the buildspec's own variables, as a CodeBuild project's does. on_command:
-    told of each command that has succeeded. Raises BuildError.
+    told of each command that has ended. seconds: after which the build is ended. Raises BuildError, and
+    ValueError for a buildspec that cannot be run.
     """
-    spec = read(source / buildspec)
-    variables = spec.get("env", {}).get("variables", {}) | dict(environment)
-    shell = shutil.which(spec.get("env", {}).get("shell", "sh"), path=variables["PATH"])
-    with TemporaryDirectory() as folder, Path(folder, "output").open("w+b") as output:
-        status_read, status_write = os.pipe()
-        process = subprocess.Popen(
-            [shell or "sh"],
-            cwd=source,
-            env=variables,
+    spec, build = read(source / buildspec), Build()
+    own = {name: str(value) for name, value in spec.get("env", {}).get("variables", {}).items()}
+    variables = (
+        own | {"CODEBUILD_SRC_DIR": str(source), "CODEBUILD_BUILD_SUCCEEDING": "1"} | dict(environment)
+    )
+    choose_runtimes(spec, variables, build)
+    failure = ""
+    with Shell(spec.get("env", {}).get("shell", "/bin/sh"), source, variables, seconds) as shell:
+        for phase in PHASES:
+            content = spec["phases"].get(phase)
+            if content is None:
+                continue
+            problem = ""
+            for number, text in enumerate([*content["commands"], *content.get("finally", [])]):
+                if problem and number < len(content["commands"]):
+                    continue
+                command = shell.run(phase, text)
+                build.commands.append(command)
+                on_command(command)
+                if command.code:
+                    problem = problem or explained(buildspec, command, shell.expired)
+            on_failure = content.get("on-failure", "")
+            if problem and on_failure != "CONTINUE":
+                failure = failure or problem
+                shell.run(phase, "export CODEBUILD_BUILD_SUCCEEDING=0")
+                if on_failure == "ABORT" or phase != "build" or shell.expired:
+                    break
+        exported = spec.get("env", {}).get("exported-variables", [])
+        build.exported = {name: value for name, value in shell.variables().items() if name in exported}
+    build.reports = dict(reports(spec, source))
+    build.artifacts = artifacts(spec, source)
+    if failure:
+        raise BuildError(failure, build)
+    return build
+
+
+def explained(buildspec: str, command: Command, expired: bool) -> str:
+    """Return what to say of a command that has failed."""
+    end = "\n".join(command.output.splitlines()[-LINES_SHOWN:])
+    how = "took longer than the build may" if expired else f"exit code {command.code}"
+    return f"{buildspec}: {command.phase}: {command.text}: {how}\n{end}"
+
+
+def choose_runtimes(spec: dict[str, Any], variables: dict[str, str], build: Build) -> None:
+    """Put the runtimes that a buildspec asks for first on PATH, or note which is missing."""
+    for name, version in spec["phases"].get("install", {}).get("runtime-versions", {}).items():
+        if name != "python":
+            raise ValueError(f"phases.install.runtime-versions.{name}: is not run by the rehearsal")
+        search = [find_uv_bin(), "python", "find", "--no-project", "--system", str(version)]
+        found = subprocess.run(search, capture_output=True, text=True, check=False)
+        if found.returncode:
+            build.notes.append(f"{name} {version} is not on this machine; the build took what is on PATH")
+        else:
+            variables["PATH"] = f"{Path(found.stdout.strip()).parent}{os.pathsep}{variables['PATH']}"
+
+
+class Shell:
+    """The one shell in which all commands of a build run, so that variables and the folder last."""
+
+    def __init__(self, program: str, folder: Path, variables: dict[str, str], seconds: float) -> None:
+        """Prepare to run commands in a folder with these variables, for so many seconds in all."""
+        self.program = shutil.which(program, path=variables["PATH"]) or program
+        self.folder, self.initial = folder, variables
+        self.expired = False
+        self._timer = threading.Timer(seconds, self._expire)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Shell":
+        """Begin to count the seconds."""
+        self._scratch = TemporaryDirectory()
+        self._output = Path(self._scratch.name, "output").open("w+b")
+        self._timer.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the shell and all that it has started."""
+        self._timer.cancel()
+        self._end()
+        self._output.close()
+        self._scratch.cleanup()
+
+    def run(self, phase: str, text: str) -> Command:
+        """Run a command and return how it went. A command that ends the shell has failed."""
+        if self.expired:
+            return Command(phase, text, 0, 1, "")
+        if self._process is None or self._process.poll() is not None:
+            self._begin()
+        assert self._process  # noqa: S101
+        assert self._process.stdin  # noqa: S101
+        began, start = time.monotonic(), self._output.seek(0, os.SEEK_END)
+        file = Path(self._scratch.name, "command")
+        file.write_text(text + "\n")
+        line = f". {shlex.quote(str(file))} </dev/null; echo $? >/dev/fd/{self._writer}\n"
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()
+        status = self._status.readline().strip() or str(self._process.wait() or 1)
+        self._output.seek(start)
+        output = self._output.read().decode(errors="replace")
+        return Command(phase, text, time.monotonic() - began, int(status), output)
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables that the shell exports."""
+        file = Path(self._scratch.name, "variables")
+        self.run("", f"env -0 > {shlex.quote(str(file))}")
+        text = file.read_text(errors="replace") if file.exists() else ""
+        return dict(variable.split("=", 1) for variable in text.split("\0") if "=" in variable)
+
+    def _begin(self) -> None:
+        reader, self._writer = os.pipe()
+        self._process = subprocess.Popen(
+            [self.program],
+            cwd=self.folder,
+            env=self.initial,
             stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            pass_fds=[status_write],
+            stdout=self._output,
+            stderr=self._output,
+            pass_fds=[self._writer],
             start_new_session=True,  # so that everything it starts ends with it
         )
-        os.close(status_write)
-        try:
-            with os.fdopen(status_read) as status:
-                for phase in PHASES:
-                    for text in spec["phases"].get(phase, {}).get("commands", []):
-                        began = time.monotonic()
-                        start = output.seek(0, os.SEEK_END)
-                        file = Path(folder, "command")
-                        code = in_shell(process, status, status_write, text, file)
-                        if code != "0":
-                            output.seek(start)
-                            tail = output.read().decode(errors="replace").splitlines()[-40:]
-                            lines = "\n".join(tail)
-                            what = f"{buildspec}: {phase}: {text}: exit code {code}"
-                            raise BuildError(f"{what}\n{lines}")
-                        on_command(Command(phase, text, time.monotonic() - began))
-        finally:
+        os.close(self._writer)
+        self._status = os.fdopen(reader)
+
+    def _end(self) -> None:
+        if self._process:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    return source / str(spec.get("artifacts", {}).get("base-directory", "."))
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.communicate()
+            self._status.close()
+
+    def _expire(self) -> None:
+        self.expired = True
+        if self._process:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def in_shell(process: subprocess.Popen[bytes], status: TextIO, descriptor: int, text: str, file: Path) -> str:
-    """Run a command in a shell that waits for input; return its exit code, "exit" if it ended the shell."""
-    file.write_text(text + "\n")
-    assert process.stdin  # noqa: S101
-    process.stdin.write(f". {shlex.quote(str(file))} </dev/null; echo $? >/dev/fd/{descriptor}\n".encode())
-    process.stdin.flush()
-    return status.readline().strip() or "exit"
+def reports(spec: dict[str, Any], source: Path) -> Iterator[tuple[str, str]]:
+    """Yield what the reports of a build say, by name. CodeBuild fails nothing for one that is missing."""
+    for name, report in spec.get("reports", {}).items():
+        files = matching(source / report.get("base-directory", "."), report["files"])
+        if not files:
+            yield name, "no report file was written"
+        elif report.get("file-format", "JUNITXML") != "JUNITXML":
+            yield name, f"{len(files)} files"
+        else:
+            counts = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
+            for file in files.values():
+                for suite in ElementTree.parse(file).getroot().iter("testsuite"):  # noqa: S314
+                    counts = {what: count + int(suite.get(what) or 0) for what, count in counts.items()}
+            yield name, ", ".join(f"{count} {what}" for what, count in counts.items())
+
+
+def artifacts(spec: dict[str, Any], source: Path) -> dict[str, Path]:
+    """Return the files of a build's artifact, by their name in it."""
+    wanted = spec.get("artifacts")
+    if not wanted:
+        return {}
+    base = source / wanted.get("base-directory", ".")
+    excluded = matching(base, wanted.get("exclude-paths", []))
+    return {name: file for name, file in matching(base, wanted["files"]).items() if name not in excluded}
+
+
+def matching(base: Path, patterns: str | list[str]) -> dict[str, Path]:
+    """Return the files below a folder that match patterns, by their path from there."""
+    found = {}
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        found.update({f.relative_to(base).as_posix(): f for f in base.glob(pattern) if f.is_file()})
+    return dict(sorted(found.items()))
+
+
+def zipped(files: Mapping[str, Path], target: Path) -> None:
+    """Zip files, as CodeBuild hands an artifact to CodePipeline; who may execute them is kept."""
+    with ZipFile(target, "w") as archive:
+        for name, file in files.items():
+            entry = ZipInfo(name)
+            entry.external_attr = file.stat().st_mode << 16
+            archive.writestr(entry, file.read_bytes(), ZIP_DEFLATED)

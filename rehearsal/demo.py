@@ -77,7 +77,8 @@ def main() -> None:
 
         with step("Build: buildspec.yml"):
             own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-            release = buildspec.run(repository, "buildspec.yml", own, show)
+            buildspec.run(repository, "buildspec.yml", own, show)
+            release = repository / "build/release"
 
         with step(f"Deploy to {environment['name']} (emulated): deployment/buildspec.yml"):
             standin.create(accounts, facts, environment)

@@ -280,6 +280,13 @@ def get_connection(call: "Call") -> dict[str, Any]:
     return {"Connection": connection(call)}
 
 
+@operation("codestar-connections", "ListConnections")
+def list_connections(call: "Call") -> dict[str, Any]:
+    """Return the account's connections."""
+    found = [known for known in CONNECTIONS.values() if known["OwnerAccountId"] == call.account]
+    return {"Connections": [known for known in found if f":{call.region}:" in known["ConnectionArn"]]}
+
+
 @operation("codestar-connections", "DeleteConnection")
 def delete_connection(call: "Call") -> dict[str, Any]:
     """Delete a connection."""

@@ -28,7 +28,8 @@ class World:
         self.accounts, self.folder = accounts, folder
         self.repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder)))
         demo.commit(self.repository)
-        self.built = buildspec.run(self.repository, "buildspec.yml", ENVIRONMENT_VARIABLES, print)
+        self.build = buildspec.run(self.repository, "buildspec.yml", ENVIRONMENT_VARIABLES)
+        self.built = self.repository / "build/release"
         self.facts = json.loads((self.repository / "accounts.json").read_bytes())
         self.environment = self.facts["environments"][0]
         standin.create(accounts, self.facts, self.environment)

@@ -339,6 +339,7 @@ def test_a_connection_is_pending_until_it_is_deleted(accounts: EmulatedAccounts)
     arn = connections.create_connection(ConnectionName="github", ProviderType="GitHub")["ConnectionArn"]
 
     found = connections.get_connection(ConnectionArn=arn)["Connection"]
+    assert connections.list_connections()["Connections"] == [found]
     assert found == {
         "ConnectionName": "github",
         "ConnectionArn": arn,

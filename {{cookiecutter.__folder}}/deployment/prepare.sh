@@ -1,0 +1,19 @@
+#!/bin/sh
+# What Plan and Deploy begin with: Terraform, the package at its place, the state of this environment.
+# Usage, from a release's folder: sh deployment/prepare.sh
+set -eu
+
+sh deployment/install-terraform.sh "$HOME/bin"
+
+fact() { python3 -c 'import json, sys; print(json.load(open("release.json"))[sys.argv[1]])' "$1"; }
+sha256=$(fact sha256)
+test "$sha256" = "$(python3 -c 'import hashlib; print(hashlib.sha256(open("package.zip", "rb").read()).hexdigest())')" || {
+  echo "package.zip is not the package that release.json describes" >&2
+  exit 1
+}
+package="releases/$(fact function)/$sha256.zip"
+aws s3api head-object --bucket "$ARTIFACTS_BUCKET" --key "$package" >/dev/null 2>&1 ||
+  aws s3api put-object --bucket "$ARTIFACTS_BUCKET" --key "$package" --body package.zip --if-none-match '*'
+
+terraform -chdir=deployment init -lockfile=readonly \
+  -backend-config="bucket=$STATE_BUCKET" -backend-config="key=$STATE_KEY" -backend-config="region=$AWS_REGION"

@@ -1,0 +1,148 @@
+# What deploys the function: exactly what deployment/ manages, by this function's name. Yours to extend, with
+# deployment/permissions.tf in mind: that says what the function may do, this what its deployment may create.
+
+resource "aws_iam_role" "deployer" {
+  name               = "${var.function_name}-deployer"
+  description        = "Deploys ${var.function_name}"
+  assume_role_policy = data.aws_iam_policy_document.trust["deployer"].json
+}
+
+resource "aws_iam_role_policy" "deployer" {
+  for_each = {
+    function = data.aws_iam_policy_document.deployer_function.json
+    pipeline = data.aws_iam_policy_document.deployer_pipeline.json
+  }
+
+  name   = each.key
+  role   = aws_iam_role.deployer.name
+  policy = each.value
+}
+
+locals {
+  function      = "arn:aws:lambda:${local.here}:function:${var.function_name}"
+  function_role = "${local.role_prefix}/${var.function_name}"
+  boundary      = "arn:aws:iam::${local.account.id}:policy/${local.accounts.organization}-boundary"
+}
+
+data "aws_iam_policy_document" "deployer_function" {
+  statement {
+    sid = "ManageFunction"
+    actions = [
+      "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:GetAlias",
+      "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:ListTags", "lambda:ListVersionsByFunction",
+      "lambda:PublishVersion", "lambda:TagResource", "lambda:UntagResource", "lambda:UpdateAlias",
+      "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+    ]
+    resources = [local.function, "${local.function}:*"]
+  }
+
+  statement {
+    sid       = "CheckFunction"
+    actions   = ["lambda:InvokeFunction"]
+    resources = ["${local.function}:*"]
+  }
+
+  statement {
+    sid       = "CreateAndChangeRoleUnderTheBoundary"
+    actions   = ["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"]
+    resources = [local.function_role]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PermissionsBoundary"
+      values   = [local.boundary]
+    }
+  }
+
+  statement {
+    sid = "ManageRole"
+    actions = [
+      "iam:DeleteRole", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
+      "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies", "iam:TagRole", "iam:UntagRole",
+      "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+    ]
+    resources = [local.function_role]
+  }
+
+  statement {
+    sid       = "LetFunctionWearRole"
+    actions   = ["iam:PassRole"]
+    resources = [local.function_role]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["lambda.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid = "ManageLog"
+    actions = [
+      "logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:ListTagsForResource",
+      "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
+    ]
+    resources = ["arn:aws:logs:${local.here}:log-group:/aws/lambda/${var.function_name}"]
+  }
+
+  statement {
+    sid       = "FindLog"
+    actions   = ["logs:DescribeLogGroups"]
+    resources = ["arn:aws:logs:${local.here}:log-group:*"] # takes no narrower one
+  }
+
+  statement {
+    sid = "ManageAlarms"
+    actions = [
+      "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource",
+      "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource",
+    ]
+    resources = [
+      for alarm in ["duration", "errors", "throttles"] : "arn:aws:cloudwatch:${local.here}:alarm:${var.function_name}-${alarm}"
+    ]
+  }
+}
+
+data "aws_iam_policy_document" "deployer_pipeline" {
+  statement {
+    sid       = "PassArtifacts"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+    resources = ["${local.artifacts}/${local.folder}/*"]
+  }
+
+  statement {
+    sid       = "KeepPackages"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${local.artifacts}/releases/${var.function_name}/*"]
+  }
+
+  statement {
+    sid       = "FindState"
+    actions   = ["s3:ListBucket"]
+    resources = ["arn:aws:s3:::${local.account.state_bucket}"]
+  }
+
+  statement {
+    sid       = "KeepState"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["arn:aws:s3:::${local.account.state_bucket}/${local.variables.STATE_KEY}"]
+  }
+
+  statement {
+    sid       = "LockState"
+    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    resources = ["arn:aws:s3:::${local.account.state_bucket}/${local.variables.STATE_KEY}.tflock"]
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+    resources = [data.aws_kms_key.account.arn]
+  }
+
+  statement {
+    sid       = "WriteLog"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = [for step in ["deploy", "plan"] : "arn:aws:logs:${local.here}:log-group:/aws/codebuild/${var.function_name}-${step}:*"]
+  }
+}

@@ -1,0 +1,154 @@
+locals {
+  accounts    = jsondecode(file("${path.module}/../accounts.json"))
+  names       = local.accounts.environments[*].name
+  position    = index(local.names, var.environment)
+  account     = local.accounts.environments[local.position]
+  builds      = local.position == 0
+  promotes    = local.position < length(local.names) - 1
+  here        = "${local.accounts.region}:${local.account.id}" # as in ARNs
+  role_prefix = "arn:aws:iam::${local.account.id}:role"
+  artifacts   = "arn:aws:s3:::${local.account.artifacts_bucket}"
+  # CodePipeline names the folder of a pipeline's artifacts so.
+  folder = substr(var.function_name, 0, min(20, length(var.function_name)))
+
+  # What happens to a release here, stage by stage. One without actions is left out.
+  stages = [
+    { name = "Source", actions = [for action in [local.github] : action if local.builds] },
+    { name = "Source", actions = [for action in [local.promoted] : action if !local.builds] },
+    { name = "Build", actions = [for action in [local.build] : action if local.builds] },
+    { name = "Approve", actions = [for action in [local.plan, local.approve] : action if local.account.approval] },
+    { name = "Deploy", actions = [local.deploy] },
+    { name = "Promote", actions = [for action in [local.promote] : action if local.promotes] },
+  ]
+
+  github = {
+    name     = "Source"
+    category = "Source"
+    provider = "CodeStarSourceConnection"
+    outputs  = ["Source"]
+    configuration = {
+      ConnectionArn        = one(data.aws_codestarconnections_connection.github[*].arn)
+      FullRepositoryId     = "${local.accounts.github_owner}/${var.function_name}"
+      BranchName           = var.branch
+      OutputArtifactFormat = "CODEBUILD_CLONE_REF" # a full clone: the build asks Git about its commit
+    }
+  }
+
+  promoted = {
+    name     = "Source"
+    category = "Source"
+    provider = "S3"
+    outputs  = ["Release"]
+    configuration = {
+      S3Bucket             = local.account.artifacts_bucket
+      S3ObjectKey          = "promoted/${var.function_name}.zip"
+      PollForSourceChanges = "false" # start.tf
+    }
+  }
+
+  build = {
+    name          = "Build"
+    category      = "Build"
+    provider      = "CodeBuild"
+    inputs        = ["Source"]
+    outputs       = ["Release"]
+    configuration = { ProjectName = "${var.function_name}-build" }
+  }
+
+  plan = {
+    name          = "Plan"
+    category      = "Build"
+    provider      = "CodeBuild"
+    namespace     = "Plan"
+    inputs        = ["Release"]
+    outputs       = ["Plan"]
+    configuration = { ProjectName = "${var.function_name}-plan" }
+  }
+
+  approve = {
+    name     = "Approve"
+    category = "Approval"
+    provider = "Manual"
+    order    = 2
+    configuration = {
+      CustomData         = "#{Plan.RELEASE} | #{Plan.CHANGES}"
+      ExternalEntityLink = "https://github.com/${local.accounts.github_owner}/${var.function_name}/commit/#{Plan.REVISION}"
+      NotificationArn    = "arn:aws:sns:${local.here}:${local.accounts.organization}-alerts"
+    }
+  }
+
+  deploy = {
+    name          = "Deploy"
+    category      = "Build"
+    provider      = "CodeBuild"
+    inputs        = local.account.approval ? ["Release", "Plan"] : ["Release"]
+    configuration = { ProjectName = "${var.function_name}-deploy", PrimarySource = "Release" }
+  }
+
+  promote = {
+    name     = "Promote"
+    category = "Invoke"
+    provider = "Lambda"
+    inputs   = ["Release"]
+    configuration = {
+      FunctionName   = "${local.accounts.organization}-promoter"
+      UserParameters = var.function_name
+    }
+  }
+}
+
+# The account's own key and the connection to GitHub, from the foundation.
+data "aws_kms_key" "account" {
+  key_id = "alias/${local.accounts.organization}"
+}
+
+data "aws_codestarconnections_connection" "github" {
+  count = local.builds ? 1 : 0
+
+  name = "${local.accounts.organization}-github"
+}
+
+resource "aws_codepipeline" "pipeline" {
+  name          = var.function_name
+  role_arn      = "${local.role_prefix}/${local.accounts.organization}-pipeline"
+  pipeline_type = "V2"
+  # Of commits that wait, only the newest is built. Of releases that were promoted, each is deployed, in order.
+  execution_mode = local.builds ? "SUPERSEDED" : "QUEUED"
+
+  artifact_store {
+    type     = "S3"
+    location = local.account.artifacts_bucket
+
+    encryption_key {
+      type = "KMS"
+      id   = data.aws_kms_key.account.arn
+    }
+  }
+
+  dynamic "stage" {
+    for_each = [for stage in local.stages : stage if length(stage.actions) > 0]
+
+    content {
+      name = stage.value.name
+
+      dynamic "action" {
+        for_each = stage.value.actions
+
+        content {
+          name             = action.value.name
+          category         = action.value.category
+          owner            = "AWS"
+          provider         = action.value.provider
+          version          = "1"
+          run_order        = try(action.value.order, 1)
+          namespace        = try(action.value.namespace, null)
+          input_artifacts  = try(action.value.inputs, [])
+          output_artifacts = try(action.value.outputs, [])
+          configuration    = action.value.configuration
+        }
+      }
+    }
+  }
+
+  depends_on = [aws_codebuild_project.step, aws_iam_role_policy.builder, aws_iam_role_policy.deployer]
+}

@@ -1,0 +1,32 @@
+# Starts this pipeline when a release has been promoted here, with exactly that version of the object.
+
+resource "aws_cloudwatch_event_rule" "promoted" {
+  count = local.builds ? 0 : 1
+
+  name        = "${var.function_name}-promoted"
+  description = "A release of ${var.function_name} has been promoted to ${var.environment}."
+  event_pattern = jsonencode({
+    source        = ["aws.s3"]
+    "detail-type" = ["Object Created"]
+    detail = {
+      bucket = { name = [local.account.artifacts_bucket] }
+      object = { key = ["promoted/${var.function_name}.zip"] }
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "promoted" {
+  count = local.builds ? 0 : 1
+
+  rule     = aws_cloudwatch_event_rule.promoted[0].name
+  arn      = aws_codepipeline.pipeline.arn
+  role_arn = "${local.role_prefix}/${local.accounts.organization}-pipeline-start"
+
+  input_transformer {
+    input_paths = { version = "$.detail.object.version-id" }
+    # Not by jsonencode, which would escape the angle brackets.
+    input_template = <<-EOT
+      {"sourceRevisions":[{"actionName":"${local.promoted.name}","revisionType":"S3_OBJECT_VERSION_ID","revisionValue":"<version>"}]}
+    EOT
+  }
+}

@@ -1,0 +1,29 @@
+terraform {
+  required_version = ">= 1.11.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100.0, < 7.0.0"
+    }
+  }
+
+  # environments/ says where: in ops, since people apply this root from there.
+  backend "s3" {}
+}
+
+provider "aws" {
+  region              = local.accounts.region
+  allowed_account_ids = [local.account.id]
+
+  assume_role {
+    role_arn = "${local.role_prefix}/${local.accounts.organization}-operator"
+  }
+
+  default_tags {
+    tags = {
+      function    = var.function_name
+      environment = var.environment
+    }
+  }
+}
