@@ -364,7 +364,7 @@ def record(execution: str, stage: str, name: str, **facts: Any) -> None:
         tell(found, "Stage", stage=stage, state="FAILED")
 
 
-def add_revision(execution: str, **revision: str) -> None:
+def add_revision(execution: str, revision: dict[str, str]) -> None:
     """Note what a source action has taken."""
     EXECUTIONS[execution].revisions.append(revision)
 
