@@ -1,0 +1,354 @@
+"""`rehearse PATH`: takes a generated repository from commit to production, with no AWS account."""
+
+import argparse
+import base64
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from zipfile import ZipFile
+
+from botocore.exceptions import ClientError
+
+from rehearsal import foundation, report, terraform
+from rehearsal.accounts import EmulatedAccounts, JournalEntry
+from rehearsal.foundation import FoundationError
+from rehearsal.pipelines import Approval, Run, Walker, git
+
+
+class RehearsalError(Exception):
+    """A rehearsal cannot begin or go on; the message says why and what to do."""
+
+
+@dataclass
+class Rehearsal:
+    """What has been rehearsed: a commit of a function, through environments.
+
+    revision, subject: of the commit. seconds: by part, in the order in which they began. running: what runs
+    where. problem: why the last environment does not run the commit's package, empty if it does.
+    """
+
+    function: str
+    revision: str
+    subject: str
+    facts: dict[str, Any]
+    seconds: dict[str, float] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+    running: list[dict[str, str]] = field(default_factory=list)
+    journal: list[JournalEntry] = field(default_factory=list)
+    problem: str = ""
+
+    def name(self, account: str) -> str:
+        """Return what an account is called."""
+        return next((str(e["name"]) for e in self.facts["environments"] if e["id"] == account), "ops")
+
+    @property
+    def failures(self) -> list[Run]:
+        """Return the runs that failed, but for the first of each pipeline that waits for its first release."""
+        return [run for run in self.runs if run.status == "Failed" and not waits(run)]
+
+
+def waits(run: Run) -> bool:
+    """Return whether a run is a new pipeline's first, before anything has been promoted to it."""
+    return run.stage == "Source" and run.message.endswith("nothing has been promoted yet")
+
+
+@dataclass
+class Options:
+    """What to rehearse, up to which environment, with which answer to approvals, and which commit."""
+
+    repository: Path
+    until: str | None = None
+    approve: bool = True
+    commit: str = "HEAD"
+
+
+class Screen:
+    """What a person sees meanwhile: a line for whatever is done."""
+
+    def __init__(self, quiet: bool) -> None:
+        """Begin; quiet: for machines, which read the result alone."""
+        self.quiet = quiet
+
+    def say(self, text: str = "") -> None:
+        """Print a line."""
+        if not self.quiet:
+            print(text, flush=True)
+
+    def line(self, *columns: str, seconds: float, text: str = "") -> None:
+        """Print a line about something that is done."""
+        first = text.splitlines()[0] if text else ""
+        self.say(f"{columns[0]:<12} {columns[1]:<8} {columns[2]:<8} {seconds:6.1f} s  {first}".rstrip())
+
+
+def rehearse(options: Options, screen: Screen, world: EmulatedAccounts, folder: Path) -> Rehearsal:
+    """Rehearse in a world, which must be empty or have the foundation; folder: to work in.
+
+    Raises RehearsalError.
+    """
+    source = options.repository
+    rehearsal = begin(options, screen)
+    accounts = selected(rehearsal.facts, options.until)
+
+    with timed(rehearsal, "foundation"):
+        if not is_founded(world, rehearsal.facts):
+            try:
+                foundation.apply(
+                    world,
+                    rehearsal.facts,
+                    folder / "foundation",
+                    lambda name, seconds: screen.line(name, "foundation", "", seconds=seconds),
+                )
+            except FoundationError as error:
+                raise RehearsalError(str(error)) from None
+
+    github, people = folder / "github", folder / "people"
+    git(folder, "clone", "--quiet", str(source), str(github))
+    git(github, "checkout", "--quiet", "-B", "main", rehearsal.revision)
+    git(folder, "clone", "--quiet", str(github), str(people))
+    with timed(rehearsal, "pipelines"):
+        apply_pipelines(world, rehearsal.facts, people, folder)
+    count = len(rehearsal.facts["environments"])
+    screen.line("all", "pipelines", "", seconds=rehearsal.seconds["pipelines"], text=f"{count} applied")
+
+    def on_run(run: Run) -> None:
+        if run.status != "InProgress":
+            status = "waits: " if waits(run) else "FAILED: " if run.status == "Failed" else ""
+            place = (rehearsal.name(run.account), run.stage, run.action)
+            screen.line(*place, seconds=run.seconds, text=status + run.message)
+
+    def decide(approval: Approval) -> tuple[bool, str]:
+        return options.approve, "rehearsed" if options.approve else "rejected in a rehearsal"
+
+    owner = rehearsal.facts["github_owner"]
+    repositories = {f"{owner}/{rehearsal.function}": github}
+    walker = Walker(world, rehearsal.facts["region"], repositories, decide, on_run, runs=rehearsal.runs)
+    with timed(rehearsal, "walk"):
+        # A new pipeline runs at once: those that wait for a release do so before there is one.
+        walker.walk([account["id"] for account in accounts[1:]])
+        walker.walk([account["id"] for account in accounts])
+
+    rehearsal.running = [what_runs(world, rehearsal, account) for account in rehearsal.facts["environments"]]
+    rehearsal.problem = problem(world, rehearsal, walker, accounts[-1])
+    rehearsal.journal = world.journal()
+    return rehearsal
+
+
+def begin(options: Options, screen: Screen) -> Rehearsal:
+    """Find out what is to be rehearsed, and say it. Raises RehearsalError."""
+    source = options.repository
+    if not (source / "accounts.json").is_file() or not (source / "pipeline").is_dir():
+        raise RehearsalError(
+            f"{source} is not a repository made from lambda-template: it has no accounts.json"
+        )
+    try:
+        revision = git(source, "rev-parse", "--verify", f"{options.commit}^{{commit}}")
+    except (OSError, subprocess.CalledProcessError):
+        raise RehearsalError(
+            f"{source} has no commit {options.commit}; commit first: what is rehearsed is a commit"
+        ) from None
+    facts = json.loads(git(source, "show", f"{revision}:accounts.json"))
+    (backend, *_) = sorted((source / "pipeline/environments").glob("*.tfbackend"))
+    function = backend.read_text("utf-8").split('"pipelines/')[1].split("/")[0]
+    rehearsal = Rehearsal(function, revision, git(source, "log", "-1", "--format=%s", revision), facts)
+    screen.say(f"Rehearsing {function} at {revision[:12]}: {rehearsal.subject}")
+    if git(source, "status", "--porcelain"):
+        screen.say("What is not committed is not rehearsed.")
+    return rehearsal
+
+
+def selected(facts: dict[str, Any], until: str | None) -> list[dict[str, Any]]:
+    """Return the environments to walk. Raises RehearsalError."""
+    environments: list[dict[str, Any]] = facts["environments"]
+    names = [environment["name"] for environment in environments]
+    if until and until not in names:
+        raise RehearsalError(f"--until: {until} is not an environment; there are {', '.join(names)}")
+    return environments[: names.index(until) + 1] if until else environments
+
+
+def is_founded(world: EmulatedAccounts, facts: dict[str, Any]) -> bool:
+    """Return whether the foundation has been applied to a world."""
+    ops = facts["ops"]
+    return foundation.exists(world.client("s3", ops["id"], facts["region"]), ops["state_bucket"])
+
+
+def apply_pipelines(world: EmulatedAccounts, facts: dict[str, Any], repository: Path, folder: Path) -> None:
+    """Apply a function's pipelines to all environments, as an operator does. Raises RehearsalError."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    role = f"{facts['organization']}-operator"
+    credentials = world.environment(facts["ops"]["id"], facts["region"], role)
+    command = ["make", f"-j{len(facts['environments'])}", "pipeline", "AUTO_APPROVE=1"]
+    done = subprocess.run(
+        command,
+        cwd=repository,
+        env=own | credentials | terraform.environment(folder) | {"TF_CLI_ARGS": "-no-color"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RehearsalError(f"{' '.join(command)} failed:\n{done.stdout[-4000:]}")
+
+
+def what_runs(world: EmulatedAccounts, rehearsal: Rehearsal, account: dict[str, Any]) -> dict[str, str]:
+    """Return what an environment's alias points to; nothing but its name if there is no function yet."""
+    functions = world.client("lambda", account["id"], rehearsal.facts["region"])
+    try:
+        live = functions.get_function_configuration(FunctionName=rehearsal.function, Qualifier="live")
+    except ClientError:
+        return {"environment": account["name"]}
+    revision, _, subject = live["Description"].partition(" ")
+    return {
+        "environment": account["name"],
+        "version": live["Version"],
+        "revision": revision,
+        "subject": subject,
+        "sha256": base64.b64decode(live["CodeSha256"]).hex(),
+    }
+
+
+def problem(world: EmulatedAccounts, rehearsal: Rehearsal, walker: Walker, last: dict[str, Any]) -> str:
+    """Return why the last environment does not run the package of the commit, or nothing if it does."""
+    if rehearsal.failures:
+        run = rehearsal.failures[-1]
+        return f"{rehearsal.name(run.account)}: {run.stage}: {run.action}: {run.message}"
+    first = rehearsal.facts["environments"][0]
+    keys = [
+        m.artifacts["Release"] for m in walker.memory.values() if {"Source", "Release"} <= set(m.artifacts)
+    ]
+    if not keys:
+        return "nothing was built"
+    s3 = world.client("s3", first["id"], rehearsal.facts["region"])
+    body = s3.get_object(Bucket=first["artifacts_bucket"], Key=keys[-1])["Body"].read()
+    with ZipFile(io.BytesIO(body)) as archive:
+        release = json.loads(archive.read("release.json"))
+    runs = next(found for found in rehearsal.running if found["environment"] == last["name"])
+    if (release["revision"], release["sha256"]) != (rehearsal.revision, runs.get("sha256")):
+        return f"{last['name']} does not run the package of {rehearsal.revision[:12]}"
+    return ""
+
+
+@contextmanager
+def timed(rehearsal: Rehearsal, part: str) -> Iterator[None]:
+    """Note how long a part takes."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        rehearsal.seconds[part] = time.monotonic() - began
+
+
+def conclude(rehearsal: Rehearsal, screen: Screen, page: Path) -> None:
+    """Say how it ended."""
+    page.write_text(report.html(rehearsal), "utf-8")
+    screen.say()
+    for runs in rehearsal.running:
+        facts = (runs.get("version", ""), runs.get("revision", ""), runs.get("subject", "nothing yet"))
+        screen.say(f"{runs['environment']:<12} version {facts[0]:<4} {facts[1]:<12} {facts[2]}")
+    if rehearsal.problem:
+        screen.say(f"\n{rehearsal.problem}\n\n{report.advice(rehearsal.problem)}")
+    screen.say(f"\n{page}")
+
+
+def keep(world: EmulatedAccounts, rehearsal: Rehearsal, folder: Path, screen: Screen) -> None:
+    """Leave the accounts up until the user ends us, and say how to reach them."""
+    screen.say(
+        "\nThe emulated accounts stay up until you press Ctrl-C. To be a role in one, in another terminal:\n"
+    )
+    organization, region = rehearsal.facts["organization"], rehearsal.facts["region"]
+    for account in ({"name": "ops", **rehearsal.facts["ops"]}, *rehearsal.facts["environments"]):
+        for role in "operator", "reader":
+            variables = world.environment(account["id"], region, f"{organization}-{role}")
+            file = folder / f"{account['name']}-{role}.sh"
+            file.write_text("".join(f"export {name}='{value}'\n" for name, value in variables.items()))
+            screen.say(f"  . {file}")
+    screen.say(f"\nThen, for example: aws codepipeline get-pipeline-state --name {rehearsal.function}")
+    signal.pause()
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Return what the command line may say."""
+    parser = argparse.ArgumentParser(prog="rehearse", description=__doc__)
+    parser.add_argument(
+        "repository", type=Path, nargs="?", default=Path(), help="a generated repository (default: here)"
+    )
+    parser.add_argument("--until", metavar="ENVIRONMENT", help="the last environment (default: all)")
+    answer = parser.add_mutually_exclusive_group()
+    answer.add_argument("--approve", action="store_true", help="approve what asks for it (the default)")
+    answer.add_argument("--reject", action="store_true", help="reject what asks for approval")
+    parser.add_argument(
+        "--from-commit", metavar="COMMIT", default="HEAD", help="what to rehearse (default: HEAD)"
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the emulated accounts up afterwards")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, and nothing else")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        default=Path("rehearsal.html"),
+        help="the page to write (default: rehearsal.html)",
+    )
+    return parser
+
+
+def main(given: list[str] | None = None) -> int:
+    """Rehearse; return the exit code, 0 only if the last environment runs the commit's package."""
+    said = arguments().parse_args(given)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    screen = Screen(quiet=said.json)
+    options = Options(said.repository.resolve(), said.until, not said.reject, said.from_commit)
+    try:
+        with TemporaryDirectory(prefix="rehearsal-") as folder, EmulatedAccounts() as world:
+            if shutil.which("git") is None:
+                raise RehearsalError("git is not on PATH; install it")
+            provide_terraform(options.repository, Path(folder))
+            rehearsal = rehearse(options, screen, world, Path(folder))
+            conclude(rehearsal, screen, said.report.resolve())
+            if said.json:
+                print(json.dumps(as_json(rehearsal), indent=2))
+            if said.keep:
+                keep(world, rehearsal, Path(folder), screen)
+    except RehearsalError as error:
+        print(f"rehearse: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 1 if rehearsal.problem else 0
+
+
+def as_json(rehearsal: Rehearsal) -> dict[str, Any]:
+    """Return a rehearsal for machines, without the calls that were made."""
+    facts = asdict(rehearsal)
+    del facts["journal"], facts["facts"]
+    return facts
+
+
+def provide_terraform(repository: Path, folder: Path) -> None:
+    """Put the repository's version of Terraform on PATH for us and all that we start. Raises RehearsalError."""
+    place = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lambda-template/bin"
+    os.environ["PATH"] = f"{place}{os.pathsep}{os.environ['PATH']}"
+    script = repository / "deployment/install-terraform.sh"
+    if script.is_file():
+        done = subprocess.run(
+            ["sh", "deployment/install-terraform.sh", str(place)],
+            cwd=repository,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode and shutil.which("terraform") is None:
+            raise RehearsalError(f"Terraform cannot be installed: {done.stderr.strip()}; put it on PATH")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
