@@ -34,8 +34,9 @@ class RehearsalError(Exception):
 class Rehearsal:
     """What has been rehearsed: a commit of a function, through environments.
 
-    revision, subject: of the commit. seconds: by part, in the order in which they began. running: what runs
-    where. problem: why the last environment does not run the commit's package, empty if it does.
+    revision, subject: of the commit. seconds: by part, in the order in which they began. release: what was
+    built, as release.json says. running: what runs where. problem: why the last environment does not run the
+    commit's package, empty if it does.
     """
 
     function: str
@@ -44,6 +45,7 @@ class Rehearsal:
     facts: dict[str, Any]
     seconds: dict[str, float] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
+    release: dict[str, str] = field(default_factory=dict)
     running: list[dict[str, str]] = field(default_factory=list)
     journal: list[JournalEntry] = field(default_factory=list)
     problem: str = ""
@@ -54,7 +56,7 @@ class Rehearsal:
 
     @property
     def failures(self) -> list[Run]:
-        """Return the runs that failed, but for the first of each pipeline that waits for its first release."""
+        """Return the runs that failed, but for those of new pipelines that wait for a release."""
         return [run for run in self.runs if run.status == "Failed" and not waits(run)]
 
 
@@ -88,7 +90,7 @@ class Screen:
     def line(self, *columns: str, seconds: float, text: str = "") -> None:
         """Print a line about something that is done."""
         first = text.splitlines()[0] if text else ""
-        self.say(f"{columns[0]:<12} {columns[1]:<8} {columns[2]:<8} {seconds:6.1f} s  {first}".rstrip())
+        self.say(f"{columns[0]:<12} {columns[1]:<10} {columns[2]:<8} {seconds:6.1f} s  {first}".rstrip())
 
 
 def rehearse(options: Options, screen: Screen, world: EmulatedAccounts, folder: Path) -> Rehearsal:
@@ -139,7 +141,8 @@ def rehearse(options: Options, screen: Screen, world: EmulatedAccounts, folder: 
         walker.walk([account["id"] for account in accounts])
 
     rehearsal.running = [what_runs(world, rehearsal, account) for account in rehearsal.facts["environments"]]
-    rehearsal.problem = problem(world, rehearsal, walker, accounts[-1])
+    rehearsal.release = built(world, rehearsal, walker)
+    rehearsal.problem = problem(rehearsal, accounts[-1])
     rehearsal.journal = world.journal()
     return rehearsal
 
@@ -218,23 +221,29 @@ def what_runs(world: EmulatedAccounts, rehearsal: Rehearsal, account: dict[str, 
     }
 
 
-def problem(world: EmulatedAccounts, rehearsal: Rehearsal, walker: Walker, last: dict[str, Any]) -> str:
-    """Return why the last environment does not run the package of the commit, or nothing if it does."""
-    if rehearsal.failures:
-        run = rehearsal.failures[-1]
-        return f"{rehearsal.name(run.account)}: {run.stage}: {run.action}: {run.message}"
+def built(world: EmulatedAccounts, rehearsal: Rehearsal, walker: Walker) -> dict[str, str]:
+    """Return what release.json says of the latest release that was built; nothing if none was."""
     first = rehearsal.facts["environments"][0]
     keys = [
         m.artifacts["Release"] for m in walker.memory.values() if {"Source", "Release"} <= set(m.artifacts)
     ]
     if not keys:
-        return "nothing was built"
+        return {}
     s3 = world.client("s3", first["id"], rehearsal.facts["region"])
     body = s3.get_object(Bucket=first["artifacts_bucket"], Key=keys[-1])["Body"].read()
     with ZipFile(io.BytesIO(body)) as archive:
-        release = json.loads(archive.read("release.json"))
+        release: dict[str, str] = json.loads(archive.read("release.json"))
+    return release
+
+
+def problem(rehearsal: Rehearsal, last: dict[str, Any]) -> str:
+    """Return why the last environment does not run the package of the commit, or nothing if it does."""
+    if rehearsal.failures:
+        run = rehearsal.failures[-1]
+        return f"{rehearsal.name(run.account)}: {run.stage}: {run.action}: {run.message}"
     runs = next(found for found in rehearsal.running if found["environment"] == last["name"])
-    if (release["revision"], release["sha256"]) != (rehearsal.revision, runs.get("sha256")):
+    wanted = (rehearsal.revision, runs.get("sha256", "nothing"))
+    if (rehearsal.release.get("revision"), rehearsal.release.get("sha256")) != wanted:
         return f"{last['name']} does not run the package of {rehearsal.revision[:12]}"
     return ""
 
@@ -334,7 +343,7 @@ def as_json(rehearsal: Rehearsal) -> dict[str, Any]:
 
 
 def provide_terraform(repository: Path, folder: Path) -> None:
-    """Put the repository's version of Terraform on PATH for us and all that we start. Raises RehearsalError."""
+    """Put the repository's Terraform on PATH, for us and all that we start. Raises RehearsalError."""
     place = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lambda-template/bin"
     os.environ["PATH"] = f"{place}{os.pathsep}{os.environ['PATH']}"
     script = repository / "deployment/install-terraform.sh"

@@ -15,7 +15,9 @@ from botocore.exceptions import ClientError
 
 from rehearsal.accounts import EmulatedAccounts
 
-TEMPLATE = Path(__file__).parents[1]
+# An installed rehearsal brings the foundation along; in a checkout it lies beside.
+INSTALLED = Path(__file__).parent / "template"
+TEMPLATE = INSTALLED if INSTALLED.is_dir() else Path(__file__).parents[1]
 
 
 class FoundationError(Exception):

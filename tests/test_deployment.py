@@ -5,15 +5,16 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TEMPLATE, needs
+from conftest import TEMPLATE
 from cookiecutter.main import cookiecutter
 
-from rehearsal import buildspec, demo, standin, terraform
+from rehearsal import buildspec, demo, terraform
 from rehearsal.accounts import EmulatedAccounts
 
 pytestmark = pytest.mark.xdist_group("deployment")  # one world, one build
@@ -32,7 +33,6 @@ class World:
         self.built = self.repository / "build/release"
         self.facts = json.loads((self.repository / "accounts.json").read_bytes())
         self.environment = self.facts["environments"][0]
-        standin.create(accounts, self.facts, self.environment)
         self.deployed = 0
 
     def client(self, service: str) -> Any:
@@ -46,7 +46,17 @@ class World:
     def deploy(self, release: Path) -> None:
         home = self.folder / f"home-{self.deployed}"
         home.mkdir(exist_ok=True)
-        demo.deploy(self.accounts, release, self.facts, self.environment, home)
+        variables = {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "HOME": str(home),
+            **self.accounts.environment(self.environment["id"], self.facts["region"]),
+            **terraform.environment(home),
+            "ENVIRONMENT": self.environment["name"],
+            "STATE_BUCKET": self.environment["state_bucket"],
+            "STATE_KEY": "functions/hello-lambda.tfstate",
+            "ARTIFACTS_BUCKET": self.environment["artifacts_bucket"],
+        }
+        buildspec.run(release, "deployment/buildspec.yml", variables)
 
     def terraform(self, release: Path, *arguments: str) -> int:
         variables = self.accounts.environment(self.environment["id"], self.facts["region"])
@@ -63,9 +73,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    needs("terraform")
-    with EmulatedAccounts() as accounts:
+def world(founded: EmulatedAccounts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with founded.fork() as accounts:
         yield World(accounts, tmp_path_factory.mktemp("world"))
 
 
@@ -161,7 +170,8 @@ def test_destroy_leaves_nothing_behind(world: World, deployed: Path) -> None:
 
     assert world.terraform(release, "destroy", "-auto-approve") == 0
 
-    assert world.client("lambda").list_functions()["Functions"] == []
-    assert world.client("logs").describe_log_groups()["logGroups"] == []
+    names = [f["FunctionName"] for f in world.client("lambda").list_functions()["Functions"]]
+    groups = [group["logGroupName"] for group in world.client("logs").describe_log_groups()["logGroups"]]
+    roles = [role["RoleName"] for role in world.client("iam").list_roles()["Roles"]]
     assert world.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
-    assert world.client("iam").list_roles()["Roles"] == []
+    assert [name for name in (*names, *groups, *roles) if "hello" in name] == []
