@@ -43,6 +43,7 @@ NOT_RUN = [
     *(("phases", phase, "run-as") for phase in PHASES),
 ]
 LIMIT = 3600  # seconds: what a CodeBuild project has that names none
+GRACE = 20  # seconds between being asked to end and being ended
 LINES_SHOWN = 40
 
 
@@ -250,10 +251,13 @@ class Shell:
             self._status.close()
 
     def _expire(self) -> None:
+        """End what runs as CodeBuild does: first it may clean up, and Terraform writes its state."""
         self.expired = True
-        if self._process:
+        if group := self._process and self._process.pid:
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                os.killpg(group, signal.SIGTERM)
+                time.sleep(GRACE)
+                os.killpg(group, signal.SIGKILL)
 
 
 def reports(spec: dict[str, Any], source: Path) -> Iterator[tuple[str, str]]:

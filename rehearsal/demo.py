@@ -17,8 +17,9 @@ TEMPLATE = Path(__file__).parents[1]
 def commit(repository: Path, message: str = "Born from the template") -> None:
     """Commit all of a folder, which becomes a repository if it is none, whoever's machine it is."""
     identity = ["-c", "user.name=lambda-template", "-c", "user.email=demo@example.com"]
+    if not (repository / ".git").exists():
+        subprocess.run(["git", "init", "--quiet", "--initial-branch", "main"], cwd=repository, check=True)
     for arguments in (
-        ["init", "--quiet", "--initial-branch", "main"],
         ["add", "--all"],
         [*identity, "-c", "commit.gpgsign=false", "commit", "--quiet", "--message", message],
     ):

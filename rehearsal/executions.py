@@ -388,8 +388,15 @@ def read_job(identifier: str) -> dict[str, Any]:
     return asdict(JOBS[identifier])
 
 
+def published(account: str) -> list[str]:
+    """Return what the topics of an account have been sent."""
+    topics = [topic for backend in sns_backends[account].values() for topic in backend.topics.values()]
+    return [message for topic in topics for _, message, *_ in topic.sent_notifications]
+
+
 COMMANDS: dict[str, Callable[..., Any]] = {
-    command.__name__: command for command in (find, record, add_revision, finish, open_job, read_job)
+    command.__name__: command
+    for command in (find, record, add_revision, finish, open_job, read_job, published)
 }
 
 
