@@ -185,6 +185,7 @@ class Shell:
         self.folder, self.initial = folder, variables
         self.expired = False
         self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Shell":
@@ -256,7 +257,9 @@ class Shell:
         if group := self._process and self._process.pid:
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGTERM)
-                time.sleep(GRACE)
+                for _ in range(GRACE * 10):
+                    time.sleep(0.1)
+                    os.killpg(group, 0)
                 os.killpg(group, signal.SIGKILL)
 
 

@@ -43,6 +43,7 @@ class Rehearsal:
     revision: str
     subject: str
     facts: dict[str, Any]
+    began: float = field(default_factory=time.monotonic)
     seconds: dict[str, float] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
     release: dict[str, str] = field(default_factory=dict)
@@ -98,24 +99,33 @@ def rehearse(options: Options, screen: Screen, world: EmulatedAccounts, folder: 
 
     Raises RehearsalError.
     """
-    source = options.repository
     rehearsal = begin(options, screen)
+    selected(rehearsal.facts, options.until)
+    founding = foundation.Applying(world, rehearsal.facts, folder / "foundation")
+    try:
+        if is_founded(world, rehearsal.facts):
+            promote(rehearsal, options, screen, world, folder)
+        else:
+            with timed(rehearsal, "all"), founding:
+                with timed(rehearsal, "foundation"):
+                    for name in founding.stand():
+                        seconds = time.monotonic() - rehearsal.began
+                        screen.line(name, "foundation", "", seconds=seconds)
+                promote(rehearsal, options, screen, world, folder)
+                founding.wait()
+    except FoundationError as error:
+        raise RehearsalError(str(error)) from None
+    rehearsal.journal = world.journal()
+    return rehearsal
+
+
+def promote(
+    rehearsal: Rehearsal, options: Options, screen: Screen, world: EmulatedAccounts, folder: Path
+) -> None:
+    """Apply the pipelines and walk them. Raises RehearsalError."""
     accounts = selected(rehearsal.facts, options.until)
-
-    with timed(rehearsal, "foundation"):
-        if not is_founded(world, rehearsal.facts):
-            try:
-                foundation.apply(
-                    world,
-                    rehearsal.facts,
-                    folder / "foundation",
-                    lambda name, seconds: screen.line(name, "foundation", "", seconds=seconds),
-                )
-            except FoundationError as error:
-                raise RehearsalError(str(error)) from None
-
     github, people = folder / "github", folder / "people"
-    git(folder, "clone", "--quiet", str(source), str(github))
+    git(folder, "clone", "--quiet", str(options.repository), str(github))
     git(github, "checkout", "--quiet", "-B", "main", rehearsal.revision)
     git(folder, "clone", "--quiet", str(github), str(people))
     with timed(rehearsal, "pipelines"):
@@ -143,8 +153,6 @@ def rehearse(options: Options, screen: Screen, world: EmulatedAccounts, folder: 
     rehearsal.running = [what_runs(world, rehearsal, account) for account in rehearsal.facts["environments"]]
     rehearsal.release = built(world, rehearsal, walker)
     rehearsal.problem = problem(rehearsal, accounts[-1])
-    rehearsal.journal = world.journal()
-    return rehearsal
 
 
 def begin(options: Options, screen: Screen) -> Rehearsal:

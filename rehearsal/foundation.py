@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,44 +46,83 @@ def command(
     return [sys.executable, "-m", "foundation.apply"], environment, folder
 
 
-def apply(
-    world: EmulatedAccounts,
-    facts: dict[str, Any],
-    folder: Path,
-    on_account: Callable[[str, float], None] = lambda name, seconds: None,
-) -> None:
-    """Apply the foundation to all accounts.
+class Applying:
+    """The foundation, being applied to all accounts of a world.
 
-    facts: what an accounts file says. folder: to work in. on_account: told of each account that is done, and
-    how many seconds it took. Raises FoundationError.
+    Terraform's provider looks for most of a minute at lifecycle rules, which nothing else waits for: so it is
+    told when an account stands, and at the end one must wait for the rest.
     """
 
-    def run(name: str) -> None:
-        began = time.monotonic()
-        line, environment, place = command(world, facts, folder / name)
-        done = subprocess.run(
-            [*line, name],
-            cwd=place,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise FoundationError(f"the foundation of {name} could not be applied:\n{done.stdout[-4000:]}")
-        on_account(name, time.monotonic() - began)
+    def __init__(self, world: EmulatedAccounts, facts: dict[str, Any], folder: Path) -> None:
+        """Prepare; facts: what an accounts file says. folder: to work in."""
+        self.world, self.facts, self.folder = world, facts, folder
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
-    names = [environment["name"] for environment in facts["environments"]]
-    with ThreadPoolExecutor(len(names) + 1) as accounts:
-        runs = [accounts.submit(run, "ops")]
-        # The environments' state goes into the bucket of ops; its other settings take another minute.
-        s3 = world.client("s3", facts["ops"]["id"], facts["region"])
-        while not runs[0].done() and not exists(s3, facts["ops"]["state_bucket"]):
-            time.sleep(0.2)
-        runs += [accounts.submit(run, name) for name in names]
-        for each in runs:
-            each.result()
+    def __enter__(self) -> "Applying":
+        """Begin with ops, and with the environments as soon as there is a bucket for their state."""
+        self._start("ops")
+        ops = self.facts["ops"]
+        s3 = self.world.client("s3", ops["id"], self.facts["region"])
+        while self._processes["ops"].poll() is None and not exists(s3, ops["state_bucket"]):
+            time.sleep(0.1)
+        for environment in self.facts["environments"]:
+            self._start(environment["name"])
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End what has not ended."""
+        for process in self._processes.values():
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
+
+    def _start(self, name: str) -> None:
+        line, environment, place = command(self.world, self.facts, self.folder / name)
+        with (place / "output").open("w") as output:
+            self._processes[name] = subprocess.Popen(
+                [*line, name],
+                cwd=place,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def stand(self) -> Iterator[str]:
+        """Yield the accounts, each when all of it stands, lifecycle rules aside. Raises FoundationError."""
+        waiting = set(self._processes)
+        while waiting:
+            for name in sorted(waiting):
+                if self._ended(name) or stands(self.folder / name / "output"):
+                    waiting.remove(name)
+                    yield name
+            time.sleep(0.1)
+
+    def wait(self) -> None:
+        """Wait for the end. Raises FoundationError."""
+        while not all(self._ended(name) for name in self._processes):
+            time.sleep(0.1)
+
+    def _ended(self, name: str) -> bool:
+        code = self._processes[name].poll()
+        if code:
+            printed = (self.folder / name / "output").read_text()
+            raise FoundationError(f"the foundation of {name} could not be applied:\n{printed[-4000:]}")
+        return code == 0
+
+
+def apply(world: EmulatedAccounts, facts: dict[str, Any], folder: Path) -> None:
+    """Apply the foundation to all accounts, to its end. Raises FoundationError."""
+    with Applying(world, facts, folder) as applying:
+        applying.wait()
+
+
+def stands(output: Path) -> bool:
+    """Return whether all that Terraform creates is there, lifecycle rules aside."""
+    text = output.read_text() if output.exists() else ""
+    planned = re.search(r"Plan: (\d+) to add", text)
+    rules = len(re.findall(r"lifecycle_configuration\S+ will be created", text))
+    return planned is not None and text.count("Creation complete") >= int(planned[1]) - rules
 
 
 def exists(s3: Any, bucket: str) -> bool:
