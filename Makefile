@@ -33,8 +33,9 @@ lock: .venv/installed ## Take newer dependencies
 	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" rehearsal/runtime-requirements.in -o rehearsal/runtime-requirements.txt
 	npm --prefix tests/tools update --package-lock-only
 
-benchmarks: .venv/installed ## Measure a generation beside a bare cookiecutter of the same files
-	.venv/bin/python benchmarks/generation/run.py
+benchmarks: .venv/installed ## Measure generation and packaging beside what one would use instead
+	.venv/bin/python -m benchmarks.generation.run
+	.venv/bin/python -m benchmarks.packaging.run
 
 clean: ## Remove all that can be made again
 	rm -rf .venv build

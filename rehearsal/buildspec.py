@@ -24,7 +24,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import jsonschema
 import yaml
-from uv import find_uv_bin
+
+from rehearsal.functions import interpreter
 
 PHASES = ("install", "pre_build", "build", "post_build")
 NOT_RUN = [
@@ -168,12 +169,11 @@ def choose_runtimes(spec: dict[str, Any], variables: dict[str, str], build: Buil
     for name, version in spec["phases"].get("install", {}).get("runtime-versions", {}).items():
         if name != "python":
             raise ValueError(f"phases.install.runtime-versions.{name}: is not run by the rehearsal")
-        search = [find_uv_bin(), "python", "find", "--no-project", "--system", str(version)]
-        found = subprocess.run(search, capture_output=True, text=True, check=False)
-        if found.returncode:
-            build.notes.append(f"{name} {version} is not on this machine; the build took what is on PATH")
+        found = interpreter(f"python{version}")
+        if found.version.startswith(f"{version}."):
+            variables["PATH"] = f"{found.path.parent}{os.pathsep}{variables['PATH']}"
         else:
-            variables["PATH"] = f"{Path(found.stdout.strip()).parent}{os.pathsep}{variables['PATH']}"
+            build.notes.append(f"{name} {version} is not on this machine; the build took what is on PATH")
 
 
 class Shell:

@@ -1,39 +1,45 @@
-"""Time a generation, hooks included, beside a bare cookiecutter of the files that it gives.
+"""Time a generation, hooks included, beside the same files from a bare cookiecutter, copier and sam init.
 
-Prints the median of whole processes, in seconds, and the ratio.
+Run from the repository's root: python -m benchmarks.generation.run
 """
 
+import os
 import shutil
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from benchmarks.tools import compare, timed, tool
 
 TEMPLATE = Path(__file__).parents[2]
 ROUNDS = 15
 
 
-def generate(template: Path, output: Path) -> float:
-    """Generate from a template into a new folder and return the seconds that it took."""
-    shutil.rmtree(output, ignore_errors=True)
-    command = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", str(output), str(template)]
-    began = time.perf_counter()
-    subprocess.run(command, check=True)
-    return time.perf_counter() - began
-
-
 def main() -> None:
-    """Measure both, in turns."""
+    """Measure all four."""
     with TemporaryDirectory() as folder:
-        output, bare = Path(folder, "output"), Path(folder, "bare")
-        generate(TEMPLATE, output)
+        output, bare, copier = Path(folder, "output"), Path(folder, "bare"), Path(folder, "copier")
+        cookiecutter = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", str(output)]
+        subprocess.run([*cookiecutter, str(TEMPLATE)], check=True)
         shutil.copytree(output / "hello-lambda", bare / "{{cookiecutter.name}}")
         (bare / "cookiecutter.json").write_text('{"name": "hello-lambda"}')
-        rounds = [(generate(TEMPLATE, output), generate(bare, output)) for _ in range(ROUNDS)]
-    ours, theirs = (statistics.median(times) for times in zip(*rounds, strict=True))
-    print(f"lambda-template {ours:.3f} s, bare cookiecutter {theirs:.3f} s, ratio {ours / theirs:.2f}")
+        shutil.copytree(output / "hello-lambda", copier / "{{name}}")
+        (copier / "copier.yml").write_text(
+            '_templates_suffix: ""\nname: {type: str, default: hello-lambda}\n'
+        )
+        init = ["init", "--no-input", "--location", str(bare), "--name", "hello-lambda"]
+        quiet = os.environ | {"SAM_CLI_TELEMETRY": "0"}
+        sam, copy = [tool("sam"), *init, "--output-dir", str(output)], [tool("copier"), "copy", "--defaults"]
+        compare(
+            {
+                "ours": lambda: timed([*cookiecutter, str(TEMPLATE)], fresh=(output,)),
+                "bare cookiecutter": lambda: timed([*cookiecutter, str(bare)], fresh=(output,)),
+                "copier": lambda: timed([*copy, "--quiet", str(copier), str(output)], fresh=(output,)),
+                "sam init": lambda: timed(sam, env=quiet, fresh=(output,)),
+            },
+            ROUNDS,
+        )
 
 
 if __name__ == "__main__":
