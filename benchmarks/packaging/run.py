@@ -35,7 +35,8 @@ Resources:
 """
 PIP = """
 {python} -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-  --only-binary=:all: --platform=manylinux_2_28_aarch64 --platform=manylinux2014_aarch64 --implementation=cp --python-version=3.13 \
+  --only-binary=:all: --platform=manylinux_2_28_aarch64 --platform=manylinux2014_aarch64 \
+  --implementation=cp --python-version=3.13 \
   --target=pip-target -r requirements.txt
 cp -r src/* pip-target
 cd pip-target && {python} -m zipfile -c ../pip.zip *
