@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from rehearsal import buildspec, terraform
+from rehearsal import buildspec, cli, terraform
 
 TOOLS = Path(sys.executable).parent
 COMBINATIONS: list[dict[str, str]] = [
@@ -122,6 +122,19 @@ def test_the_readme_names_every_make_target(bake: Bake) -> None:
     targets = set(re.findall(r"^make ([a-z]+)", listed, re.MULTILINE))
     assert {"test", "lint", "package", "release"} <= targets
     assert set(re.findall(r"\| `make ([a-z]+)` \|", (repository / "README.md").read_text())) == targets
+
+
+def test_our_own_pages_name_make_targets_options_and_pages_that_are_there() -> None:
+    listed = subprocess.run(["make"], cwd=TEMPLATE, capture_output=True, text=True, check=True).stdout
+    targets = set(re.findall(r"^make ([a-z]+)", listed, re.MULTILINE)) | {"pipeline", "rehearse"}
+    options = {option for action in cli.arguments()._actions for option in action.option_strings}
+
+    for page in TEMPLATE / "README.md", *(TEMPLATE / "docs").iterdir():
+        text = page.read_text("utf-8")
+        assert set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)) <= targets, page
+        assert set(re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE)) <= options, page
+        for link in re.findall(r"\]\((docs/[^)#]+)", text):
+            assert (TEMPLATE / link).is_file(), link
 
 
 def test_every_machine_of_ours_has_its_terraform_checksum(bake: Bake) -> None:
