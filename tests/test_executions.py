@@ -191,7 +191,8 @@ def rule(accounts: EmulatedAccounts, state: str = "ENABLED") -> None:
         "detail": {"bucket": {"name": [f"artifacts-{STAGE}"]}, "object": {"key": ["it.zip"]}},
     }
     events.put_rule(Name="promoted", EventPattern=json.dumps(pattern), State=state)
-    template = '{"sourceRevisions":[{"actionName":"Source","revisionType":"S3_OBJECT_VERSION_ID","revisionValue":"<v>"}]}'
+    pin = '{"actionName":"Source","revisionType":"S3_OBJECT_VERSION_ID","revisionValue":"<v>"}'
+    template = f'{{"sourceRevisions":[{pin}]}}'
     target = {
         "Id": "pipeline",
         "Arn": f"arn:aws:codepipeline:{REGION}:{STAGE}:{NAME}",
@@ -275,7 +276,7 @@ def test_a_failed_stage_reaches_a_topic(accounts: EmulatedAccounts) -> None:
 
 def test_a_pattern_can_be_tried(accounts: EmulatedAccounts) -> None:
     events = accounts.client("events", STAGE, REGION)
-    event = {
+    event: dict[str, Any] = {
         "id": "1",
         "source": "aws.s3",
         "detail-type": "Object Created",

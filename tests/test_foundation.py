@@ -3,12 +3,13 @@
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import FACTS, needs
+from conftest import FACTS, TEMPLATE, needs
 
 from rehearsal import foundation, terraform
 from rehearsal.accounts import EmulatedAccounts
@@ -175,6 +176,25 @@ def test_a_removed_environment_is_refused(organization: EmulatedAccounts, tmp_pa
 
     assert done.returncode == 1
     assert "stage has been applied and is not in accounts.yaml any more" in done.stdout
+
+
+def test_a_removed_environment_is_accepted_once_its_state_is_put_away_as_the_page_says(
+    organization: EmulatedAccounts, tmp_path: Path
+) -> None:
+    dev, _, prod = FACTS["environments"]
+    page = (TEMPLATE / "docs/foundation.md").read_text("utf-8")
+    (documented,) = re.findall(r"^ *(aws s3 mv .*)$", page, re.MULTILINE)
+    aws = [str(Path(sys.executable).with_name("aws")), *documented.split()[1:]]
+    own = os.environ | organization.environment(OPS, FACTS["region"])
+    subprocess.run(aws, env=own, check=True, capture_output=True)
+
+    done = run(organization, organization_of(dev, prod), tmp_path)
+
+    assert done.returncode == 0, done.stdout
+    policy = organization.client("s3", prod["id"], FACTS["region"]).get_bucket_policy(
+        Bucket=prod["artifacts_bucket"]
+    )
+    assert f"arn:aws:iam::{dev['id']}:role/acme-promoter" in policy["Policy"]
 
 
 @pytest.mark.parametrize("name", NAMES)
