@@ -33,9 +33,10 @@ lock: .venv/installed ## Take newer dependencies
 	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" rehearsal/runtime-requirements.in -o rehearsal/runtime-requirements.txt
 	npm --prefix tests/tools update --package-lock-only
 
-benchmarks: .venv/installed ## Measure generation and packaging beside what one would use instead
+benchmarks: .venv/installed ## Measure beside what one would use instead, and where time goes
 	.venv/bin/python -m benchmarks.generation.run
 	.venv/bin/python -m benchmarks.packaging.run
+	.venv/bin/python -m benchmarks.rehearsal.run
 
 clean: ## Remove all that can be made again
 	rm -rf .venv build

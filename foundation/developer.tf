@@ -62,10 +62,16 @@ data "aws_iam_policy_document" "developer" {
   statement {
     sid = "ManageAlarms"
     actions = [
-      "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm",
-      "cloudwatch:TagResource", "cloudwatch:UntagResource",
+      "cloudwatch:DeleteAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource",
+      "cloudwatch:UntagResource",
     ]
     resources = ["arn:aws:cloudwatch:${local.here}:alarm:*-sandbox-*"]
+  }
+
+  statement {
+    sid       = "FindAlarms"
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = ["arn:aws:cloudwatch:${local.here}:alarm:*"] # takes no narrower one
   }
 
   statement {

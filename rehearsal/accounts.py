@@ -43,7 +43,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
-from rehearsal import executions, mends
+from rehearsal import executions, mends, permissions
 from rehearsal.functions import Functions
 from rehearsal.mends import AwsError
 
@@ -241,7 +241,9 @@ class Front:
 
     def serve(self, call: Call, environ: dict[str, Any]) -> Response:
         """Let the judge see a call; answer it ourselves if we can, else let moto."""
-        if refusal := self.judge(call):
+        with self.world:
+            refusal = self.judge(call)
+        if refusal:
             raise refusal
         if (call.service, call.operation) == ("lambda", "Invoke"):
             return serialize(call, self.functions.invoke(call, mends.owner(call)))
@@ -267,6 +269,8 @@ class Front:
                     result = executions.COMMANDS[command](**arguments)
             case "environment":
                 result = self.environment(**arguments)
+            case "enforce":
+                self.judge, result = permissions.judge, None
             case "journal":
                 result = [asdict(entry) for entry in self.entries]
             case "fork":

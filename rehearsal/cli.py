@@ -124,6 +124,7 @@ def promote(
 ) -> None:
     """Apply the pipelines and walk them. Raises RehearsalError."""
     accounts = selected(rehearsal.facts, options.until)
+    world.ask("enforce")
     github, people = folder / "github", folder / "people"
     git(folder, "clone", "--quiet", str(options.repository), str(github))
     git(github, "checkout", "--quiet", "-B", "main", rehearsal.revision)

@@ -58,6 +58,13 @@ def pytest_configure(config: Any) -> None:
         config.stash[WORLD] = EmulatedAccounts().__enter__()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that nobody waits for it alone at the end."""
+    longest = ["test_rehearsal", "test_foundation", "test_promoter"]
+    rank = {name: number for number, name in enumerate(longest)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(longest)))
+
+
 def pytest_unconfigure(config: Any) -> None:
     if world := config.stash.get(WORLD, None):
         world.__exit__(None, None, None)

@@ -2,10 +2,14 @@
 
 import io
 import json
+import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -411,3 +415,72 @@ def test_the_wheel_brings_all_that_a_rehearsal_needs(tmp_path: Path) -> None:
     ):
         assert f"rehearsal/{needed}" in names
     assert not [name for name in names if "/build/" in name]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_rehearsal_leaves_nothing_behind(
+    rehearsed: Rehearsed, tmp_path: Path, ending: signal.Signals
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "rehearsal.cli",
+            str(rehearsed.repository),
+            "--report",
+            str(tmp_path / "page.html"),
+        ],
+        cwd=TEMPLATE,
+        env=os.environ | {"TMPDIR": str(scratch)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    mark = f"TMPDIR={scratch}"
+    while not any("terraform" in command for command in running(mark)):
+        assert process.poll() is None
+        time.sleep(0.2)
+
+    process.send_signal(ending)
+
+    assert process.wait(60) in (130, 143)
+    deadline = time.monotonic() + 30
+    while (running(mark) or any(scratch.iterdir())) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert running(mark) == []
+    assert list(scratch.iterdir()) == []
+
+
+def running(variable: str) -> list[str]:
+    """Return the commands of processes that have a variable."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if variable.encode() in (process / "environ").read_bytes().split(b"\0"):
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+def test_the_result_is_there_for_machines(rehearsed: Rehearsed) -> None:
+    result = json.loads(json.dumps(cli.as_json(rehearsed.result)))
+
+    assert result["problem"] == ""
+    assert [run["status"] for run in result["runs"] if run["action"] == "Promote"] == ["Succeeded"] * 2
+    assert result["running"][-1]["sha256"] == result["release"]["sha256"]
+
+
+def test_accounts_that_are_kept_can_be_reached_with_the_aws_cli(
+    rehearsed: Rehearsed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "pause", lambda: None)
+    cli.keep(rehearsed.world, rehearsed.result, tmp_path, Screen(quiet=True))
+
+    aws = Path(sys.executable).with_name("aws")
+    command = (
+        f". {tmp_path}/stage-reader.sh; {aws} codepipeline get-pipeline-state --name {NAME} --output json"
+    )
+    state = json.loads(subprocess.check_output(["sh", "-c", command]))
+
+    assert [stage["stageName"] for stage in state["stageStates"]] == ["Source", "Deploy", "Promote"]
+    assert {stage["latestExecution"]["status"] for stage in state["stageStates"]} == {"Succeeded"}

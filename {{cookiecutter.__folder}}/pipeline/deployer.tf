@@ -82,7 +82,8 @@ data "aws_iam_policy_document" "deployer_function" {
       "logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:ListTagsForResource",
       "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
     ]
-    resources = ["arn:aws:logs:${local.here}:log-group:/aws/lambda/${var.function_name}"]
+    # Tags are of the group, all else is of what is in it.
+    resources = [for part in ["", ":*"] : "arn:aws:logs:${local.here}:log-group:/aws/lambda/${var.function_name}${part}"]
   }
 
   statement {
@@ -94,12 +95,18 @@ data "aws_iam_policy_document" "deployer_function" {
   statement {
     sid = "ManageAlarms"
     actions = [
-      "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource",
-      "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource", "cloudwatch:UntagResource",
+      "cloudwatch:DeleteAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm",
+      "cloudwatch:TagResource", "cloudwatch:UntagResource",
     ]
     resources = [
       for alarm in ["duration", "errors", "throttles"] : "arn:aws:cloudwatch:${local.here}:alarm:${var.function_name}-${alarm}"
     ]
+  }
+
+  statement {
+    sid       = "FindAlarms"
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = ["arn:aws:cloudwatch:${local.here}:alarm:*"] # takes no narrower one
   }
 }
 
