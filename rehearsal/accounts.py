@@ -101,7 +101,7 @@ class EmulatedAccounts:
         )
         assert self._server.stdout  # noqa: S101
         with self._server.stdout as announcement:
-            self.url = announcement.read().decode()
+            self.url = announcement.readline().decode().strip()
         if not self.url:
             raise RuntimeError("the emulated accounts did not start; what they printed stands above")
         return self
@@ -312,7 +312,7 @@ class Front:
         os.close(writer)
         threading.Thread(target=os.waitpid, args=(child, 0), daemon=True).start()
         with os.fdopen(reader) as announcement:
-            return announcement.read()
+            return announcement.readline().strip()  # not to its end: a copy made meanwhile holds it open
 
     def run(self, announcement: int) -> NoReturn:
         """Serve as the leader of a process group until standard input ends.
@@ -333,7 +333,7 @@ class Front:
         server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=SilentHandler)
         self.url = f"http://127.0.0.1:{server.server_port}"
         self.functions = Functions(Path(folder), self.world, self.environment)
-        os.write(announcement, self.url.encode())
+        os.write(announcement, f"{self.url}\n".encode())
         os.close(announcement)
         server.serve_forever()
         raise AssertionError("a server ends with its process")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -294,6 +295,16 @@ def test_a_copy_can_be_made_while_calls_are_served(accounts: EmulatedAccounts) -
         stop.set()
         for caller in callers:
             caller.join()
+
+
+def test_copies_can_be_made_at_the_same_time(accounts: EmulatedAccounts) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        copies = list(pool.map(lambda _: accounts.fork().__enter__(), range(24), timeout=60))
+    try:
+        assert len({copy.url for copy in copies}) == len(copies)
+    finally:
+        for copy in copies:
+            copy.__exit__(None, None, None)
 
 
 # How a world ends
