@@ -191,8 +191,8 @@ def functions(call: "Call", action: str) -> Asked:
     if "Resource" in said:
         yield action, said["Resource"], {}
         return
-    name = said["FunctionName"].rpartition(":function:")[2]
-    qualifier = f":{said['Qualifier']}" if said.get("Qualifier") else ""
+    name, _, qualifier = said["FunctionName"].rpartition(":function:")[2].partition(":")
+    qualifier = f":{said.get('Qualifier') or qualifier}".rstrip(":")
     yield action, f"arn:aws:lambda:{call.region}:{owner(call)}:function:{name}{qualifier}", {}
     if call.operation == "CreateFunction" or (
         call.operation == "UpdateFunctionConfiguration" and said.get("Role")

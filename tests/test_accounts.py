@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -164,6 +165,20 @@ def test_secrets_are_not_recorded(accounts: EmulatedAccounts) -> None:
 
     assert "hunter2" not in str(accounts.journal())
     assert accounts.journal()[0].parameters["SecretString"] == "(sensitive)"
+
+
+def test_an_attempt_that_is_repeated_gets_the_same_answer(accounts: EmulatedAccounts) -> None:
+    s3 = accounts.client("s3", DEV, "us-east-1")
+    s3.create_bucket(Bucket="a-bucket")
+    s3.put_bucket_versioning(Bucket="a-bucket", VersioningConfiguration={"Status": "Enabled"})
+
+    def same_id(request: Any, **_: Any) -> None:
+        request.headers["Amz-Sdk-Invocation-Id"] = "one call"
+
+    s3.meta.events.register("before-send.s3.PutObject", same_id)
+    first, again = (s3.put_object(Bucket="a-bucket", Key="it", Body=b"x")["VersionId"] for _ in range(2))
+
+    assert first == again
 
 
 # What is refused

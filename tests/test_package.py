@@ -1,6 +1,5 @@
 """The Python side of a generated repository: its targets, and the package that it builds for Lambda."""
 
-import ast
 import base64
 import hashlib
 import io
@@ -532,8 +531,6 @@ def test_what_is_packed_is_what_is_tested(generated: Path) -> None:
 def test_no_description_and_no_name_breaks_lint(bake: Bake, function_name: str, description: str) -> None:
     repository = bake(function_name=function_name, description=description)
 
-    package = repository / "src" / function_name.replace("-", "_")
-    assert ast.get_docstring(ast.parse((package / "__init__.py").read_bytes()), clean=False) == description
     assert (
         tomllib.loads((repository / "pyproject.toml").read_text("utf-8"))["project"]["description"]
         == description

@@ -18,7 +18,7 @@ import pytest
 from conftest import FACTS, TEMPLATE
 from cookiecutter.main import cookiecutter
 
-from rehearsal import cli, demo, report
+from rehearsal import cli, demo, report, terraform
 from rehearsal.accounts import EmulatedAccounts
 from rehearsal.cli import Options, Rehearsal, RehearsalError, Screen, rehearse
 from rehearsal.pipelines import Run, Walker, git
@@ -354,6 +354,55 @@ def test_a_state_bucket_out_of_reach_is_named(world: World) -> None:
 
     assert "sh deployment/prepare.sh: exit code 1" in run.message
     assert "acme-nowhere" in run.message
+
+
+# What else a role is for, under its own permissions
+
+
+def terraform_of(world: World, folder: Path, environment: dict[str, str], *arguments: str) -> None:
+    """Run Terraform in a folder."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    command = ["terraform", arguments[0], "-input=false", "-no-color", *arguments[1:]]
+    variables = own | environment | terraform.environment(world.folder)
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_deployer_may_destroy_what_it_has_deployed(world: World) -> None:
+    folder = world.folder / "release"
+    with ZipFile(io.BytesIO(world.release())) as archive:
+        archive.extractall(folder)
+    deployer = world.accounts.environment(STAGE["id"], REGION, f"{NAME}-deployer")
+    backend = {"bucket": STAGE["state_bucket"], "key": f"functions/{NAME}.tfstate", "region": REGION}
+    inputs = ["-var=environment=stage", "-var-file=environments/stage.tfvars"]
+
+    terraform_of(
+        world,
+        folder / "deployment",
+        deployer,
+        "init",
+        *(f"-backend-config={k}={v}" for k, v in backend.items()),
+    )
+    terraform_of(world, folder / "deployment", deployer, "destroy", "-auto-approve", *inputs)
+
+    names = [f["FunctionName"] for f in world.client("lambda", STAGE).list_functions()["Functions"]]
+    assert names == ["acme-promoter"]
+
+
+@pytest.mark.parametrize("name", ["dev", "stage", "prod"])
+def test_an_operator_may_destroy_a_pipeline(world: World, name: str) -> None:
+    people = world.folder / "people"
+    git(world.folder, "clone", "--quiet", str(world.repository), str(people))
+    operator = world.accounts.environment(FACTS["ops"]["id"], REGION, "acme-operator")
+
+    terraform_of(
+        world, people / "pipeline", operator, "init", f"-backend-config=environments/{name}.tfbackend"
+    )
+    terraform_of(world, people / "pipeline", operator, "destroy", "-auto-approve", f"-var=environment={name}")
+
+    (environment,) = [e for e in FACTS["environments"] if e["name"] == name]
+    assert world.client("codepipeline", environment).list_pipelines()["pipelines"] == []
+    assert world.client("codebuild", environment).list_projects()["projects"] == []
 
 
 # The command

@@ -1,1 +1,1 @@
-{{ cookiecutter.__quoted_description }}  # fmt: skip
+"""The function's code: handler.py is what Lambda calls."""
