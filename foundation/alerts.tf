@@ -1,5 +1,10 @@
 # Where failed pipelines and functions' alarms go. The organization subscribes whom it wants.
 
+locals {
+  # Which services tell, and for which account they say that they do. EventBridge says none to SNS and KMS.
+  alerting = { cloudwatch = [local.account.id], events = [] }
+}
+
 resource "aws_sns_topic" "alerts" {
   count = local.environment == null ? 0 : 1
 
@@ -17,20 +22,28 @@ resource "aws_sns_topic_policy" "alerts" {
 data "aws_iam_policy_document" "alerts" {
   count = local.environment == null ? 0 : 1
 
-  statement {
-    sid       = "AlarmsAndEvents"
-    actions   = ["sns:Publish"]
-    resources = [aws_sns_topic.alerts[0].arn]
+  dynamic "statement" {
+    for_each = local.alerting
 
-    principals {
-      type        = "Service"
-      identifiers = ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
-    }
+    content {
+      sid       = title(statement.key)
+      actions   = ["sns:Publish"]
+      resources = [aws_sns_topic.alerts[0].arn]
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account.id]
+      principals {
+        type        = "Service"
+        identifiers = ["${statement.key}.amazonaws.com"]
+      }
+
+      dynamic "condition" {
+        for_each = statement.value
+
+        content {
+          test     = "StringEquals"
+          variable = "aws:SourceAccount"
+          values   = [condition.value]
+        }
+      }
     }
   }
 }

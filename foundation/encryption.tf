@@ -52,22 +52,26 @@ data "aws_iam_policy_document" "key" {
   }
 
   dynamic "statement" {
-    for_each = local.environment[*]
+    for_each = local.environment == null ? {} : local.alerting
 
     content {
-      sid       = "Alerts"
+      sid       = title(statement.key)
       actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
       resources = ["*"]
 
       principals {
         type        = "Service"
-        identifiers = ["cloudwatch.amazonaws.com", "events.amazonaws.com"]
+        identifiers = ["${statement.key}.amazonaws.com"]
       }
 
-      condition {
-        test     = "StringEquals"
-        variable = "aws:SourceAccount"
-        values   = [local.account.id]
+      dynamic "condition" {
+        for_each = statement.value
+
+        content {
+          test     = "StringEquals"
+          variable = "aws:SourceAccount"
+          values   = [condition.value]
+        }
       }
     }
   }

@@ -73,7 +73,7 @@ class Applying:
         """End what has not ended."""
         for process in self._processes.values():
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def _start(self, name: str) -> None:

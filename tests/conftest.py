@@ -60,7 +60,7 @@ def pytest_configure(config: Any) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that nobody waits for it alone at the end."""
-    longest = ["test_rehearsal", "test_foundation", "test_promoter"]
+    longest = ["test_rehearsal", "test_organizations", "test_foundation", "test_promoter", "test_deployment"]
     rank = {name: number for number, name in enumerate(longest)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(longest)))
 

@@ -17,8 +17,6 @@ from cookiecutter.main import cookiecutter
 from rehearsal import buildspec, demo, terraform
 from rehearsal.accounts import EmulatedAccounts
 
-pytestmark = pytest.mark.xdist_group("deployment")  # one world, one build
-
 ENVIRONMENT_VARIABLES = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 

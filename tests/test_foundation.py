@@ -1,5 +1,6 @@
 """The foundation, applied as `make foundation` applies it: real Terraform against emulated accounts."""
 
+import json
 import os
 import re
 import subprocess
@@ -61,6 +62,27 @@ def buckets(world: EmulatedAccounts, account: str) -> set[str]:
     return {bucket["Name"] for bucket in listed}
 
 
+def test_it_is_formatted_and_valid(tmp_path: Path) -> None:
+    needs("terraform")
+    variables = os.environ | terraform.environment(tmp_path) | {"TF_DATA_DIR": str(tmp_path / "data")}
+    for command in (
+        ["fmt", "-check", "-diff"],
+        ["init", "-backend=false", "-lockfile=readonly"],
+        ["validate", "-json"],
+    ):
+        done = subprocess.run(
+            ["terraform", *command],
+            cwd=TEMPLATE / "foundation",
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    assert json.loads(done.stdout)["diagnostics"] == []
+
+
 # Applying
 
 
@@ -87,55 +109,6 @@ def test_the_state_of_all_accounts_lies_in_ops_and_none_is_left_on_disk(
     assert list(tmp_path_factory.getbasetemp().parent.rglob("foundation/*/foundation/build/*.tfstate*")) == []
     head = s3.head_object(Bucket=FACTS["ops"]["state_bucket"], Key="foundation/dev.tfstate")
     assert head["ServerSideEncryption"] == "aws:kms"
-
-
-def test_an_organization_with_one_environment_recovers_from_an_interrupted_beginning(
-    empty: EmulatedAccounts, tmp_path: Path
-) -> None:
-    facts = organization_of(environment("live", "012345678901")) | {
-        "ops": {"id": "000000000007", "state_bucket": "acme-ops-state"},
-        "region": "eu-central-1",
-    }
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "terraform").write_text(
-        '#!/bin/sh\ncase "$*" in *-migrate-state*) exit 1 ;; esac\nPATH="${PATH#*:}" exec terraform "$@"\n'
-    )
-    (tools / "terraform").chmod(0o755)
-    with empty.fork() as world:
-        path = {"PATH": f"{tools}:{os.environ['PATH']}"}
-        interrupted = run(world, facts, tmp_path / "work", variables=path)
-        assert interrupted.returncode == 1
-        assert "ops: terraform init failed, see above; then run it again" in interrupted.stdout
-
-        done = run(world, facts, tmp_path / "work")
-        assert done.returncode == 0, done.stdout
-        again = run(world, facts, tmp_path / "work")
-
-        assert again.stdout.count("No changes.") == 2
-        functions = world.client("lambda", "012345678901", "eu-central-1").list_functions()
-        assert functions["Functions"] == []
-        (_, *others) = world.client("s3", "000000000007", "eu-central-1").list_buckets()["Buckets"]
-        assert others == []
-
-
-def test_an_organization_with_four_environments_promotes_from_each_to_the_next(
-    empty: EmulatedAccounts, tmp_path: Path
-) -> None:
-    names = {"dev": "000000000001", "qa": "000000000002", "stage": "000000000003", "prod": "000000000004"}
-    facts = organization_of(*(environment(name, number) for name, number in names.items()))
-    with empty.fork() as world:
-        needs("terraform")
-        foundation.apply(world, facts, tmp_path)
-        again = run(world, facts, tmp_path)
-
-        assert again.stdout.count("No changes.") == 5, again.stdout
-        for (_name, number), (following, _) in zip(
-            list(names.items())[:-1], list(names.items())[1:], strict=True
-        ):
-            promoter = world.client("lambda", number, "us-east-1").get_function(FunctionName="acme-promoter")
-            variables = promoter["Configuration"]["Environment"]["Variables"]
-            assert variables["DESTINATION_BUCKET"] == f"acme-{following}-artifacts"
 
 
 def test_an_added_environment_is_set_up_and_its_neighbours_are_rewired(

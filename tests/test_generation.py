@@ -124,6 +124,23 @@ def test_the_readme_names_every_make_target(bake: Bake) -> None:
     assert set(re.findall(r"\| `make ([a-z]+)` \|", (repository / "README.md").read_text())) == targets
 
 
+def test_what_the_deployment_reads_is_what_its_pipeline_sets(bake: Bake) -> None:
+    repository = bake()
+    steps = hcl2.loads((repository / "pipeline/steps.tf").read_text("utf-8"))
+    (variables,) = (block["variables"] for block in steps["locals"] if "variables" in block)
+    files = [repository / "deployment" / name for name in ("buildspec.yml", "plan.yml", "prepare.sh")]
+    given = {"AWS_REGION", "HOME", "PATH"}  # by CodeBuild
+
+    for file in files:
+        text = "\n".join(
+            line for line in file.read_text("utf-8").splitlines() if not line.lstrip().startswith("#")
+        )
+        read = set(re.findall(r"\$\{?([A-Z_]+)\b", text)) - given - {"CODEBUILD_SRC_DIR_"}
+        assert read <= {name.strip('"') for name in variables}, file
+    all_read = "".join(file.read_text("utf-8") for file in files)
+    assert [name for name in variables if f"${name.strip(chr(34))}" not in all_read] == []
+
+
 def test_our_own_pages_name_make_targets_options_and_pages_that_are_there() -> None:
     listed = subprocess.run(["make"], cwd=TEMPLATE, capture_output=True, text=True, check=True).stdout
     targets = set(re.findall(r"^make ([a-z]+)", listed, re.MULTILINE)) | {"pipeline", "rehearse"}

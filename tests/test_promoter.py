@@ -95,6 +95,7 @@ class Promotion:
 
 @pytest.fixture
 def promotion(organization: EmulatedAccounts) -> Promotion:
+    organization.ask("enforce")  # what the promoter's role may, and nothing more
     return Promotion(organization)
 
 
@@ -184,6 +185,20 @@ def test_a_destination_of_another_account_is_refused(promotion: Promotion) -> No
     promotion.configure(DESTINATION_ACCOUNT="999999999999")
 
     assert "AccessDenied" in failure(promotion.deliver(promotion.event()), "PermissionError")
+    assert promotion.promoted() == []
+
+
+def test_a_key_that_is_denied_is_named(promotion: Promotion) -> None:
+    kms = promotion.world.client("kms", STAGE["id"], REGION)
+    key = kms.describe_key(KeyId="alias/acme")["KeyMetadata"]
+    document = json.loads(kms.get_key_policy(KeyId=key["KeyId"], PolicyName="default")["Policy"])
+    document["Statement"] = [s for s in document["Statement"] if "Promoter" not in s["Sid"]]
+    kms.put_key_policy(KeyId=key["KeyId"], PolicyName="default", Policy=json.dumps(document))
+    promotion.store(release_zip())
+
+    message = failure(promotion.deliver(promotion.event()), "PermissionError")
+
+    assert f"kms:GenerateDataKey on resource: {key['Arn']}" in message
     assert promotion.promoted() == []
 
 

@@ -23,8 +23,6 @@ from rehearsal.accounts import EmulatedAccounts
 from rehearsal.cli import Options, Rehearsal, RehearsalError, Screen, rehearse
 from rehearsal.pipelines import Run, Walker, git
 
-pytestmark = pytest.mark.xdist_group("rehearsal")  # one world, rehearsed once
-
 DEV, STAGE, PROD = FACTS["environments"]
 REGION = FACTS["region"]
 NAME = "hello-lambda"
@@ -194,6 +192,28 @@ def test_a_second_make_pipeline_changes_nothing(world: World) -> None:
         c for c in world.accounts.journal()[before:] if c.operation.startswith(("Create", "Update", "Delete"))
     ]
     assert [call.operation for call in changed if call.service != "s3"] == []
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "starts"),
+    [
+        (STAGE["artifacts_bucket"], f"promoted/{NAME}.zip", True),
+        (STAGE["artifacts_bucket"], f"promoted/{NAME}-2.zip", False),
+        (STAGE["artifacts_bucket"], f"{NAME}/Release/abc", False),
+        (DEV["artifacts_bucket"], f"promoted/{NAME}.zip", False),
+    ],
+)
+def test_a_pipeline_is_started_by_its_own_release_alone(
+    rehearsed: Rehearsed, bucket: str, key: str, starts: bool
+) -> None:
+    events = rehearsed.world.client("events", STAGE["id"], REGION)
+    event: dict[str, Any] = {"id": "1", "account": STAGE["id"], "region": REGION, "resources": []}
+    event |= {"time": "2026-01-01T00:00:00Z", "source": "aws.s3", "detail-type": "Object Created"}
+    event["detail"] = {"bucket": {"name": bucket}, "object": {"key": key}}
+
+    pattern = events.describe_rule(Name=f"{NAME}-promoted")["EventPattern"]
+
+    assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"] is starts
 
 
 def test_the_report_stands_alone_and_tells_all(rehearsed: Rehearsed) -> None:
