@@ -26,8 +26,6 @@ TEMPLATE = Path(__file__).parents[1]
 TARGET = ("python3.13", "aarch64-manylinux_2_34")
 TOOLS = Path(sys.executable).parent
 
-pytestmark = pytest.mark.xdist_group("package")  # they share a repository and environments that take time
-
 
 @dataclass(frozen=True)
 class Builder:
