@@ -175,7 +175,7 @@ def test_a_missing_artifact_is_named(promotion: Promotion) -> None:
 
 def test_a_missing_destination_fails_the_job(promotion: Promotion) -> None:
     promotion.store(release_zip())
-    promotion.configure(DESTINATION_BUCKET="acme-nowhere-artifacts")
+    promotion.stage.delete_bucket(Bucket=STAGE["artifacts_bucket"])
 
     assert "NoSuchBucket" in failure(promotion.deliver(promotion.event()), "JobFailed")
 
