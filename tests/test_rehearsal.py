@@ -418,7 +418,15 @@ def test_an_operator_may_destroy_a_pipeline(world: World, name: str) -> None:
     terraform_of(
         world, people / "pipeline", operator, "init", f"-backend-config=environments/{name}.tfbackend"
     )
-    terraform_of(world, people / "pipeline", operator, "destroy", "-auto-approve", f"-var=environment={name}")
+    terraform_of(
+        world,
+        people / "pipeline",
+        operator,
+        "destroy",
+        "-auto-approve",
+        "-var=function_name=hello-lambda",
+        f"-var=environment={name}",
+    )
 
     (environment,) = [e for e in FACTS["environments"] if e["name"] == name]
     assert world.client("codepipeline", environment).list_pipelines()["pipelines"] == []

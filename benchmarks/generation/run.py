@@ -22,6 +22,9 @@ def main() -> None:
         output, bare, copier = Path(folder, "output"), Path(folder, "bare"), Path(folder, "copier")
         cookiecutter = [sys.executable, "-m", "cookiecutter", "--no-input", "--output-dir", str(output)]
         subprocess.run([*cookiecutter, str(TEMPLATE)], check=True)
+        for file in filter(Path.is_file, output.rglob("*")):
+            if "{{" in (text := file.read_text("utf-8")):
+                file.write_text(f"{{% raw %}}{text}{{% endraw %}}", "utf-8")
         shutil.copytree(output / "hello-lambda", bare / "{{cookiecutter.name}}")
         (bare / "cookiecutter.json").write_text('{"name": "hello-lambda"}')
         shutil.copytree(output / "hello-lambda", copier / "{{name}}")

@@ -9,11 +9,11 @@ locals {
 resource "aws_cloudwatch_metric_alarm" "function" {
   for_each = local.alarms
 
-  alarm_name          = "${var.function_name}-${each.key}"
-  alarm_description   = "${var.function_name} ${each.value.meaning} in ${var.environment}."
+  alarm_name          = "${local.function_name}-${each.key}"
+  alarm_description   = "${local.function_name} ${each.value.meaning} in ${var.environment}."
   namespace           = "AWS/Lambda"
   metric_name         = each.value.metric
-  dimensions          = { FunctionName = var.function_name, Resource = "${var.function_name}:${aws_lambda_alias.live.name}" }
+  dimensions          = { FunctionName = local.function_name, Resource = "${local.function_name}:${aws_lambda_alias.live.name}" }
   statistic           = each.value.statistic
   extended_statistic  = each.value.percentile
   unit                = each.value.unit

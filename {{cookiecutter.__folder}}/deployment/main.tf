@@ -2,6 +2,8 @@ locals {
   accounts = jsondecode(file("${path.module}/../accounts.json"))
   account  = one([for environment in local.accounts.environments : environment if environment.name == var.environment])
   release  = jsondecode(file("${path.module}/${var.release}"))
+
+  function_name = coalesce(var.function_name, local.release.function)
 }
 
 # The account's own key, from the foundation.
@@ -10,7 +12,7 @@ data "aws_kms_key" "account" {
 }
 
 resource "aws_lambda_function" "function" {
-  function_name = var.function_name
+  function_name = local.function_name
   description   = local.release.summary
   role          = aws_iam_role.function.arn
   runtime       = "{{ cookiecutter.runtime }}"
@@ -25,7 +27,7 @@ resource "aws_lambda_function" "function" {
   environment {
     variables = {
       POWERTOOLS_METRICS_NAMESPACE = local.accounts.organization
-      POWERTOOLS_SERVICE_NAME      = var.function_name
+      POWERTOOLS_SERVICE_NAME      = local.function_name
     }
   }
 
@@ -57,7 +59,7 @@ resource "aws_lambda_alias" "live" {
 }
 
 resource "aws_cloudwatch_log_group" "function" {
-  name              = "/aws/lambda/${var.function_name}"
+  name              = "/aws/lambda/${local.function_name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = data.aws_kms_key.account.arn
 }

@@ -26,8 +26,8 @@ data "aws_iam_policy_document" "trust" {
 }
 
 resource "aws_iam_role" "function" {
-  name                 = var.function_name
-  description          = "What ${var.function_name} may do"
+  name                 = local.function_name
+  description          = "What ${local.function_name} may do"
   assume_role_policy   = data.aws_iam_policy_document.trust.json
   permissions_boundary = "arn:aws:iam::${local.account.id}:policy/${local.accounts.organization}-boundary"
 }

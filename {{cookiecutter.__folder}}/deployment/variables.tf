@@ -10,10 +10,9 @@ variable "environment" {
 }
 
 variable "function_name" {
-  description = "Name of the function, and of everything that belongs to it."
+  description = "Name of the function and of everything that belongs to it, if not the release's own: that of a sandbox."
   type        = string
-  nullable    = false
-  default     = "{{ cookiecutter.function_name }}"
+  default     = null
 }
 
 variable "release" {

@@ -20,7 +20,7 @@ provider "aws" {
 
   default_tags {
     tags = {
-      function    = var.function_name
+      function    = local.function_name
       environment = var.environment
     }
   }

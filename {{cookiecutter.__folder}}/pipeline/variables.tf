@@ -13,7 +13,6 @@ variable "function_name" {
   description = "Name of the function, of its repository and of its pipeline."
   type        = string
   nullable    = false
-  default     = "{{ cookiecutter.function_name }}"
 }
 
 variable "branch" {
