@@ -233,7 +233,7 @@ def test_an_update_from_one_template_commit_to_the_next_equals_a_fresh_render(tm
     repository = tmp_path / "old/hello-lambda"
     commit(repository)
 
-    with (template / "{{cookiecutter.__folder}}/deployment/main.tf").open("a") as file:
+    with (template / "{{cookiecutter.__folder}}/buildspec.yml").open("a") as file:
         file.write("# changed for {{ cookiecutter.function_name }}\n")
     for name in "README.md", "pipeline/environments/ENVIRONMENT.tfbackend":
         with (template / "hooks/wired" / name).open("a") as file:
@@ -250,5 +250,5 @@ def test_an_update_from_one_template_commit_to_the_next_equals_a_fresh_render(tm
         }
 
     assert not list(repository.rglob("*.rej"))
-    assert "changed for hello-lambda" in (repository / "deployment/main.tf").read_text()
+    assert "changed for hello-lambda" in (repository / "buildspec.yml").read_text()
     assert tree(repository) == tree(tmp_path / "new/hello-lambda")

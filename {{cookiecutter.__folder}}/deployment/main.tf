@@ -15,9 +15,9 @@ resource "aws_lambda_function" "function" {
   function_name = local.function_name
   description   = local.release.summary
   role          = aws_iam_role.function.arn
-  runtime       = "{{ cookiecutter.runtime }}"
+  runtime       = local.release.runtime
   architectures = ["arm64"]
-  handler       = "{{ cookiecutter.__package }}.handler.handle"
+  handler       = local.release.handler
   s3_bucket     = local.account.artifacts_bucket
   s3_key        = "releases/${local.release.function}/${local.release.sha256}.zip"
   publish       = true

@@ -1,6 +1,6 @@
 """Assemble build/release, which is what gets deployed: package, release.json and deployment.
 
-Usage: python scripts/release.py FUNCTION TEMPLATE_VERSION
+Usage: python scripts/release.py FUNCTION RUNTIME HANDLER TEMPLATE_VERSION
 """
 
 import hashlib
@@ -40,7 +40,7 @@ def printable(text: str) -> str:
     return "".join(c if " " <= c <= "~" else "?" for c in decomposed if not unicodedata.combining(c))
 
 
-def main(function: str, template_version: str) -> None:
+def main(function: str, runtime: str, handler: str, template_version: str) -> None:
     """Write build/release for the commit that is checked out; refuse if files differ from it."""
     if changed := git("status", "--porcelain", "--untracked-files=no").decode():
         sys.exit(f"release: these files differ from the commit; commit or revert them first:\n{changed}")
@@ -56,6 +56,8 @@ def main(function: str, template_version: str) -> None:
         "summary": summary(revision, subject, author),
         "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "build_id": os.environ.get("CODEBUILD_BUILD_ID", "local"),
+        "runtime": runtime,
+        "handler": handler,
         "sha256": hashlib.sha256(PACKAGE.read_bytes()).hexdigest(),
         "template_version": template_version,
     }
