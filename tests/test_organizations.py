@@ -1,16 +1,40 @@
 """Organizations of other shapes than the default one, each founded from nothing."""
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
-from conftest import needs
+from conftest import TEMPLATE, needs
+from cookiecutter.main import cookiecutter
 from test_foundation import environment, organization_of, run
 
-from rehearsal import foundation
+from rehearsal import cli, demo, foundation
 from rehearsal.accounts import EmulatedAccounts
 
 
-def test_an_organization_with_one_environment_recovers_from_an_interrupted_beginning(
+def repository_of(facts: dict[str, Any], folder: Path) -> Path:
+    """Return a committed repository that was generated for an organization."""
+    file = folder / "organization.yaml"
+    file.write_text(json.dumps(facts))
+    answers = {"accounts_file": str(file)}
+    repository = cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder))
+    demo.commit(Path(repository))
+    return Path(repository)
+
+
+def stored_actions(world: EmulatedAccounts, facts: dict[str, Any]) -> dict[str, str]:
+    """Return the actions of each environment's pipeline as CodePipeline has them."""
+    pipelines = {}
+    for account in facts["environments"]:
+        client = world.client("codepipeline", account["id"], facts["region"])
+        stages = client.get_pipeline(name="hello-lambda")["pipeline"]["stages"]
+        actions = [f"{a['name']}:{a['actionTypeId']['provider']}" for s in stages for a in s["actions"]]
+        pipelines[account["name"]] = " ".join(actions)
+    return pipelines
+
+
+def test_an_organization_with_one_environment_recovers_from_an_interrupted_beginning_and_deploys(
     empty: EmulatedAccounts, tmp_path: Path
 ) -> None:
     facts = organization_of(environment("live", "012345678901")) | {
@@ -39,6 +63,13 @@ def test_an_organization_with_one_environment_recovers_from_an_interrupted_begin
         (_, *others) = world.client("s3", "000000000007", "eu-central-1").list_buckets()["Buckets"]
         assert others == []
 
+        facts["environments"][0]["approval"] = True
+        options = cli.Options(repository_of(facts, tmp_path))
+        rehearsal = cli.rehearse(options, cli.Screen(quiet=True), world, tmp_path)
+
+        assert rehearsal.problem == ""
+        assert [run.action for run in rehearsal.runs] == ["Source", "Build", "Plan", "Approve", "Deploy"]
+
 
 def test_an_organization_with_four_environments_promotes_from_each_to_the_next(
     empty: EmulatedAccounts, tmp_path: Path
@@ -57,3 +88,14 @@ def test_an_organization_with_four_environments_promotes_from_each_to_the_next(
             promoter = world.client("lambda", number, "us-east-1").get_function(FunctionName="acme-promoter")
             variables = promoter["Configuration"]["Environment"]["Variables"]
             assert variables["DESTINATION_BUCKET"] == f"acme-{following}-artifacts"
+
+        facts["environments"][3]["approval"] = True
+        cli.apply_pipelines(world, facts, repository_of(facts, tmp_path), tmp_path)
+
+        between = "Source:S3 Deploy:CodeBuild Promote:Lambda"
+        assert stored_actions(world, facts) == {
+            "dev": "Source:CodeStarSourceConnection Build:CodeBuild Deploy:CodeBuild Promote:Lambda",
+            "qa": between,
+            "stage": between,
+            "prod": "Source:S3 Plan:CodeBuild Approve:Manual Deploy:CodeBuild",
+        }

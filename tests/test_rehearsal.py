@@ -494,6 +494,27 @@ def test_the_wheel_brings_all_that_a_rehearsal_needs(tmp_path: Path) -> None:
     assert not [name for name in names if "/build/" in name]
 
 
+def test_two_at_once_installed_as_the_pages_say_do_not_disturb_each_other(
+    rehearsed: Rehearsed, tmp_path: Path
+) -> None:
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    for folder in theirs, ours:
+        git(tmp_path, "clone", "--quiet", str(rehearsed.repository), str(folder))
+    uvx = [str(TEMPLATE / ".venv/bin/uv"), "tool", "run", "--quiet", "--from", str(TEMPLATE), "rehearse"]
+    other = subprocess.Popen(
+        [*uvx, str(theirs), "--until", "dev", "--json"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    command = ["make", "rehearse", f"TEMPLATE={TEMPLATE}"]
+    done = subprocess.run(command, cwd=ours, capture_output=True, text=True, check=False)
+    result = json.loads(other.communicate()[0])
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"prod         version 1    {rehearsed.result.revision[:12]}" in done.stdout
+    assert (ours / "build/rehearsal.html").is_file()
+    assert (other.returncode, result["problem"]) == (0, "")
+    assert "version" not in result["running"][1]
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_rehearsal_leaves_nothing_behind(
     rehearsed: Rehearsed, tmp_path: Path, ending: signal.Signals
