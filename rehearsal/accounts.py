@@ -46,10 +46,11 @@ from werkzeug.wrappers import Response
 from rehearsal import executions, mends, permissions
 from rehearsal.functions import Functions
 from rehearsal.mends import AwsError
+from rehearsal.permissions import PERSON, Check
+from rehearsal.policies import Caller
 
 CONTROL = "/_emulator/"
 ANSWERS_KEPT, LARGEST_KEPT = 200, 100_000  # in bytes
-PERSON = "OrganizationAccountAccessRole"  # the role with which AWS Organizations creates an account
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class JournalEntry:
 
     time: seconds since the epoch; ms: how long it took. principal: the caller's ARN, a session's for a role;
     role: that role's ARN. parameters: as the SDKs name them, without what the service's model calls
-    sensitive, and with long values cut. error: the error's code. note: what else there is to know.
+    sensitive, and with long values cut. checks: what was checked of it, as long as calls are judged. error:
+    the error's code. note: what else there is to know.
     """
 
     time: float
@@ -70,6 +72,7 @@ class JournalEntry:
     principal: str
     role: str | None
     parameters: dict[str, Any]
+    checks: list[Check]
     status: int
     error: str | None
     note: str | None
@@ -156,7 +159,15 @@ class EmulatedAccounts:
 
     def journal(self) -> list[JournalEntry]:
         """Return the calls made so far, in the order in which they were answered."""
-        return [JournalEntry(**entry) for entry in self.ask("journal")]
+        return [
+            JournalEntry(**entry | {"checks": [check_of(check) for check in entry["checks"]]})
+            for entry in self.ask("journal")
+        ]
+
+
+def check_of(facts: dict[str, Any]) -> Check:
+    """Return a check from what the server tells of it."""
+    return Check(**facts | {"caller": Caller(**facts["caller"])})
 
 
 @functools.cache
@@ -179,25 +190,27 @@ class Call:
     parameters: dict[str, Any] = field(default_factory=dict)
     model: OperationModel | None = None
     protocol: str = ""
+    checks: list[Check] = field(default_factory=list)
     note: str | None = None
 
 
-Judge = Callable[[Call], AwsError | None]
+Judge = Callable[[Call], list[Check]]
 
 
 class Front:
     """What stands before moto, as a WSGI application.
 
-    judge: told of each call before anything is done; what it returns refuses the call.
+    judge: told of each call before anything is done; returns what was checked. enforcing: whether what is
+    denied is refused, or done and only recorded.
     """
 
-    def __init__(self, judge: Judge = lambda call: None) -> None:
+    def __init__(self, judge: Judge = lambda call: []) -> None:
         """Begin an empty world."""
-        self.judge = judge
+        self.judge, self.enforcing = judge, True
         self.moto = DomainDispatcherApplication(create_backend_app)
         self.entries: list[JournalEntry] = []
         self.answers: dict[str, Response] = {}  # by the SDK's id of the call, the latest
-        self.world = threading.Lock()  # whoever holds it may read or change moto's state
+        self.world = threading.RLock()  # whoever holds it may read or change moto's state
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer one request."""
@@ -228,9 +241,20 @@ class Front:
             where = f"{type(crash).__name__} at {Path(place.filename).name}:{place.lineno}: {crash}"
             message = f"{call.service}:{call.operation}: {where}"
             response = serialize(call, AwsError("EmulatorNotImplemented", message))
+        entry = self.record(call, response.status_code, error_code(response), began, clock)
+        if asked and entry.error is None and len(response.data) < LARGEST_KEPT:
+            self.answers[asked] = response
+            while len(self.answers) > ANSWERS_KEPT:
+                self.answers.pop(next(iter(self.answers)), None)
+        return response
+
+    def record(
+        self, call: Call, status: int, error: str | None, began: float = 0, clock: float = 0
+    ) -> JournalEntry:
+        """Record a call; began: seconds since the epoch, clock: the performance counter's, both now if 0."""
         entry = JournalEntry(
-            time=began,
-            ms=round((time.perf_counter() - clock) * 1000, 1),
+            time=began or time.time(),
+            ms=round((time.perf_counter() - clock) * 1000, 1) if clock else 0,
             service=call.service,
             operation=call.operation,
             region=call.region,
@@ -238,23 +262,21 @@ class Front:
             principal=call.principal,
             role=call.role,
             parameters=presentable(call.parameters, call.model and call.model.input_shape),
-            status=response.status_code,
-            error=error_code(response),
+            checks=call.checks,
+            status=status,
+            error=error,
             note=call.note,
         )
         self.entries.append(entry)
-        if asked and entry.error is None and len(response.data) < LARGEST_KEPT:
-            self.answers[asked] = response
-            while len(self.answers) > ANSWERS_KEPT:
-                self.answers.pop(next(iter(self.answers)), None)
-        return response
+        return entry
 
     def serve(self, call: Call, environ: dict[str, Any]) -> Response:
         """Let the judge see a call; answer it ourselves if we can, else let moto."""
         with self.world:
-            refusal = self.judge(call)
-        if refusal:
-            raise refusal
+            call.checks = self.judge(call)
+        denied = next((check for check in call.checks if check.denied), None)
+        if denied and self.enforcing:
+            raise permissions.refusal(call.service, denied)
         if (call.service, call.operation) == ("lambda", "Invoke"):
             return serialize(call, self.functions.invoke(call, mends.owner(call)))
         with self.world:
@@ -279,8 +301,10 @@ class Front:
                     result = executions.COMMANDS[command](**arguments)
             case "environment":
                 result = self.environment(**arguments)
-            case "enforce":
-                self.judge, result = permissions.judge, None
+            case "enforce" | "report" as mode:
+                self.judge, self.enforcing, result = permissions.judge, mode == "enforce", None
+            case "act":
+                result = self.act(**arguments)
             case "journal":
                 result = [asdict(entry) for entry in self.entries]
             case "fork":
@@ -307,6 +331,36 @@ class Front:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
         }
+
+    def act(  # noqa: PLR0913
+        self,
+        service: str,
+        account: str,
+        region: str,
+        actions: list[tuple[str, str]],
+        *,
+        role: str = "",
+        source: str = "",
+    ) -> str | None:
+        """Judge what a service of AWS does by itself in an account; return why it may not, or None if it may.
+
+        actions: with the resource of each. role: the ARN of the role that it takes, if it takes one. source:
+        the ARN of that for which it acts, where the service tells IAM.
+        """
+        if self.judge is not permissions.judge:
+            return None
+        call = Call(service.partition(".")[0], "by itself", region, account, service, role or None)
+        itself = caller = Caller(service=service)
+        context = {"aws:sourcearn": source, "aws:sourceaccount": account} if source else {}
+        with self.world:
+            if role:
+                call.checks.append(permissions.check(itself, region, "sts:AssumeRole", role, context))
+                assumed = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
+                caller, context = Caller(role, f"{assumed}/{call.service}"), {}
+            call.checks += [permissions.check(caller, region, *each, context) for each in actions]
+        denied = next((check for check in call.checks if check.denied and self.enforcing), None)
+        self.record(call, status=403 if denied else 200, error="AccessDenied" if denied else None)
+        return str(permissions.refusal(call.service, denied).message) if denied else None
 
     def fork(self) -> str:
         """Copy the world, between two calls, into a process of its own; return its URL."""
@@ -342,7 +396,8 @@ class Front:
         # An address in numbers, so that SDKs put the bucket into the path.
         server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=SilentHandler)
         self.url = f"http://127.0.0.1:{server.server_port}"
-        self.functions = Functions(Path(folder), self.world, self.environment)
+        self.functions = Functions(Path(folder), self.world, self.environment, self.act)
+        executions.act = self.act
         os.write(announcement, f"{self.url}\n".encode())
         os.close(announcement)
         server.serve_forever()

@@ -20,9 +20,10 @@ from zipfile import ZipFile
 
 from botocore.exceptions import ClientError
 
-from rehearsal import foundation, report, terraform
+from rehearsal import foundation, grants, report, terraform
 from rehearsal.accounts import EmulatedAccounts, JournalEntry
 from rehearsal.foundation import FoundationError
+from rehearsal.permissions import Check
 from rehearsal.pipelines import Approval, Run, Walker, git
 
 
@@ -36,7 +37,8 @@ class Rehearsal:
 
     revision, subject: of the commit. seconds: by part, in the order in which they began. release: what was
     built, as release.json says. running: what runs where. problem: why the last environment does not run the
-    commit's package, empty if it does.
+    commit's package, empty if it does. denied: what roles tried and may not do, with where to change that.
+    to_paste: the statements that they lack, by file. unused: by role and statement, what nothing has used.
     """
 
     function: str
@@ -50,6 +52,9 @@ class Rehearsal:
     running: list[dict[str, str]] = field(default_factory=list)
     journal: list[JournalEntry] = field(default_factory=list)
     problem: str = ""
+    denied: list[tuple[Check, str]] = field(default_factory=list)
+    to_paste: dict[str, str] = field(default_factory=dict)
+    unused: list[tuple[str, str, list[str]]] = field(default_factory=list)
 
     def name(self, account: str) -> str:
         """Return what an account is called."""
@@ -101,6 +106,7 @@ def rehearse(options: Options, screen: Screen, world: EmulatedAccounts, folder: 
     """
     rehearsal = begin(options, screen)
     selected(rehearsal.facts, options.until)
+    world.ask("enforce")
     founding = foundation.Applying(world, rehearsal.facts, folder / "foundation")
     try:
         if is_founded(world, rehearsal.facts):
@@ -124,7 +130,6 @@ def promote(
 ) -> None:
     """Apply the pipelines and walk them. Raises RehearsalError."""
     accounts = selected(rehearsal.facts, options.until)
-    world.ask("enforce")
     github, people = folder / "github", folder / "people"
     git(folder, "clone", "--quiet", str(options.repository), str(github))
     git(github, "checkout", "--quiet", "-B", "main", rehearsal.revision)
@@ -154,6 +159,36 @@ def promote(
     rehearsal.running = [what_runs(world, rehearsal, account) for account in rehearsal.facts["environments"]]
     rehearsal.release = built(world, rehearsal, walker)
     rehearsal.problem = problem(rehearsal, accounts[-1])
+    weigh(rehearsal, world, walker)
+
+
+def weigh(rehearsal: Rehearsal, world: EmulatedAccounts, walker: Walker) -> None:
+    """Find out what roles lacked, and what they are granted without need."""
+    checks = [check for call in world.journal() for check in call.checks]
+    granted = grants.granted(world, rehearsal.facts)
+    organization, of_function = rehearsal.facts["organization"], f"role/{rehearsal.function}"
+    denied = [check for check in checks if check.denied]
+    if rehearsal.failures and any(of_function in check.caller.role for check in denied):
+        denied = explore(world, walker, rehearsal.failures[-1])
+    each = {(check.caller, check.action, check.resource): check for check in denied}.values()
+    rehearsal.denied = [(c, grants.place(c, rehearsal.function, organization, granted)) for c in each]
+    rehearsal.to_paste = grants.to_paste(denied, rehearsal.function)
+    rehearsal.unused = [(grant.role, grant.sid, actions) for grant, actions in grants.unused(granted, checks)]
+
+
+def explore(world: EmulatedAccounts, walker: Walker, failed: Run) -> list[Check]:
+    """Retry what has failed in a copy of the world that denies nothing; return what it would have denied."""
+    with world.fork() as copy:
+        copy.ask("report")
+        copy.client("codepipeline", failed.account, walker.region).retry_stage_execution(
+            pipelineName=failed.pipeline,
+            stageName=failed.stage,
+            pipelineExecutionId=failed.execution,
+            retryMode="FAILED_ACTIONS",
+        )
+        retry = Walker(copy, walker.region, walker.repositories, walker.decide, memory=dict(walker.memory))
+        retry.walk([failed.account])
+        return [check for call in copy.journal() for check in call.checks if check.denied]
 
 
 def begin(options: Options, screen: Screen) -> Rehearsal:
@@ -276,6 +311,11 @@ def conclude(rehearsal: Rehearsal, screen: Screen, page: Path) -> None:
         screen.say(f"{runs['environment']:<12} version {facts[0]:<4} {facts[1]:<12} {facts[2]}")
     if rehearsal.problem:
         screen.say(f"\n{rehearsal.problem}\n\n{report.advice(rehearsal.problem)}")
+    for check, where in rehearsal.denied:
+        role = check.caller.role.rpartition("/")[2] or check.caller.service
+        screen.say(f"\n{role} may not {check.action} on {check.resource}\n  {where}")
+    for file, text in rehearsal.to_paste.items():
+        screen.say(f"\nWhat {file} lacks, to paste there:\n\n{text}")
     screen.say(f"\n{page}")
 
 

@@ -298,14 +298,18 @@ class Functions:
     """The functions of a world of accounts, as far as they run. One environment of each is kept warm."""
 
     def __init__(
-        self, folder: Path, world: threading.Lock, environment: Callable[[str, str, str, str], dict[str, str]]
+        self,
+        folder: Path,
+        world: threading.RLock,
+        environment: Callable[[str, str, str, str], dict[str, str]],
+        act: Callable[..., str | None],
     ) -> None:
         """Run them in a folder.
 
         world: held while moto's state is read or changed. environment: returns the AWS_* variables of a new
-        session, given account, region, role name and session name.
+        session, given account, region, role name and session name. act: judges what Lambda does by itself.
         """
-        self._folder, self._world, self._environment = folder, world, environment
+        self._folder, self._world, self._environment, self._act = folder, world, environment, act
         self._warm: dict[str, ExecutionEnvironment] = {}
 
     def invoke(self, call: "Call", account: str) -> dict[str, Any]:
@@ -359,6 +363,10 @@ class Functions:
             return environment
         if environment:
             environment.close()
+        if why := self._act("lambda.amazonaws.com", account, region, [], role=configuration["Role"]):
+            raise AwsError(
+                "AccessDeniedException", f"The function's role cannot be assumed by Lambda. {why}", 403
+            )
         role, name = configuration["Role"].rpartition("/")[2], configuration["FunctionName"]
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         variables = self._environment(account, region, role, name)
@@ -369,8 +377,15 @@ class Functions:
             environment.close()
 
     def _write(self, account: str, region: str, environment: ExecutionEnvironment, lines: list[str]) -> None:
-        """Put lines into the function's log group, which Lambda creates if it is not there."""
-        group, stream = environment.configuration["LoggingConfig"]["LogGroup"], environment.log_stream
+        """Put lines into the function's log group and send traces, in its role; AWS drops what it may not."""
+        configuration = environment.configuration
+        group, stream = configuration["LoggingConfig"]["LogGroup"], environment.log_stream
+        arn = f"arn:aws:logs:{region}:{account}:log-group:{group}"
+        actions = [("logs:CreateLogStream", f"{arn}:*"), ("logs:PutLogEvents", f"{arn}:log-stream:{stream}")]
+        if configuration.get("TracingConfig", {}).get("Mode") == "Active":
+            actions += [("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")]
+        if self._act("lambda.amazonaws.com", account, region, actions, role=configuration["Role"]):
+            return
         now = int(time.time() * 1000)
         with self._world:
             logs = logs_backends[account][region]

@@ -148,6 +148,7 @@ class Walker:
         try:
             if perform is None:
                 raise ActionError(f"actions of {action['actionTypeId']['provider']} are not walked")
+            step.take_role()
             run.message = perform()
             run.status = "Succeeded"
         except ActionError as error:
@@ -205,6 +206,40 @@ class Step:
         """Return a client that wears the pipeline's role."""
         return self.world.client(service, self.account, self.region, self.role)
 
+    def take_role(self) -> None:
+        """Let CodePipeline take the pipeline's role and do what it does in it beside what is done here.
+
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html. Raises ActionError.
+        """
+        said, here = self.configuration, f"{self.region}:{self.account}"
+        match self.action["actionTypeId"]["provider"]:
+            case "CodeStarSourceConnection":
+                actions = [("codestar-connections:UseConnection", said["ConnectionArn"])]
+            case "S3":
+                bucket = f"arn:aws:s3:::{said['S3Bucket']}"
+                key = f"{bucket}/{said['S3ObjectKey']}"
+                actions = [
+                    ("s3:GetBucketAcl", bucket),
+                    ("s3:GetBucketLocation", bucket),
+                    ("s3:ListBucket", bucket),
+                ]
+                actions += [("s3:GetObjectTagging", key), ("s3:GetObjectVersionTagging", key)]
+            case "CodeBuild":
+                project = f"arn:aws:codebuild:{here}:project/{said['ProjectName']}"
+                actions = [("codebuild:BatchGetBuilds", project)]
+            case "Lambda":
+                actions = [("lambda:ListFunctions", "*")]
+            case _:
+                actions = []
+        pipeline = f"arn:aws:codepipeline:{here}:{self.pipeline['name']}"
+        self.act("codepipeline.amazonaws.com", self.pipeline["roleArn"], actions, pipeline)
+
+    def act(self, service: str, role: str, actions: list[tuple[str, str]], source: str) -> None:
+        """Let a service do something by itself, in a role. Raises ActionError if it may not."""
+        place = {"service": service, "account": self.account, "region": self.region}
+        if why := self.world.ask("act", **place, actions=actions, role=role, source=source):
+            raise ActionError(f"{self.action['name']}: {why}")
+
     def inputs(self) -> list[str]:
         """Return the names of the input artifacts."""
         return [artifact["name"] for artifact in self.action.get("inputArtifacts", [])]
@@ -245,7 +280,8 @@ class Step:
                 f"{name} has no branch {branch}" if not pinned else f"{name} has no commit {pinned}"
             ) from None
         subject = git(folder, "log", "-1", "--format=%s", commit)
-        self.keep(json.dumps({"repository": name, "branch": branch, "commit": commit}).encode())
+        reference = {"repository": name, "branch": branch, "commit": commit}
+        self.keep(json.dumps(reference | {"connection": self.configuration["ConnectionArn"]}).encode())
         self.export(
             {"CommitId": commit, "BranchName": branch, "CommitMessage": subject, "FullRepositoryName": name}
         )
@@ -291,6 +327,9 @@ class Step:
             "projects"
         ][0]
         role = project["serviceRole"].rpartition("/")[2]
+        where = f"arn:aws:s3:::{self.store['location']}/"
+        versions = [("s3:GetObjectVersion", where + self.memory.artifacts[name]) for name in self.inputs()]
+        self.act("codebuild.amazonaws.com", project["serviceRole"], versions, project["arn"])
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             primary = self.configuration.get("PrimarySource", self.inputs()[0])
@@ -300,7 +339,7 @@ class Step:
                 variables["CODEBUILD_SRC_DIR" if artifact == primary else f"CODEBUILD_SRC_DIR_{artifact}"] = (
                     str(place)
                 )
-                self.unpack(artifact, place, role)
+                self.unpack(artifact, place, project)
             minutes = project.get("timeoutInMinutes") or DEFAULT_BUILD_MINUTES
             try:
                 done = buildspec.run(
@@ -361,8 +400,9 @@ class Step:
             **given,
         }
 
-    def unpack(self, artifact: str, folder: Path, role: str) -> None:
-        """Put an input artifact into a folder; a reference to a commit is cloned, in full."""
+    def unpack(self, artifact: str, folder: Path, project: dict[str, Any]) -> None:
+        """Put an input artifact into a folder; a reference's commit is cloned, in full."""
+        role = project["serviceRole"].rpartition("/")[2]
         s3 = self.world.client("s3", self.account, self.region, role)
         body = s3.get_object(Bucket=self.store["location"], Key=self.memory.artifacts[artifact])[
             "Body"
@@ -377,6 +417,8 @@ class Step:
                         path.chmod(mode)
         else:
             reference = json.loads(body)
+            uses = [("codestar-connections:UseConnection", reference["connection"])]
+            self.act("codebuild.amazonaws.com", project["serviceRole"], uses, project["arn"])
             source = self.walker.repositories[reference["repository"]]
             git(
                 folder.parent,
@@ -405,6 +447,10 @@ class Step:
         if lines:
             events = [{"timestamp": now, "message": line[:200_000]} for line in lines]
             logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+        reports = f"arn:aws:codebuild:{self.region}:{self.account}:report-group/{project['name']}-"
+        actions = ("CreateReportGroup", "CreateReport", "UpdateReport", "BatchPutTestCases")
+        told = [(f"codebuild:{action}", reports + name) for name in build.reports for action in actions]
+        self.act("codebuild.amazonaws.com", project["serviceRole"], told, project["arn"])
 
     def keep_as(self, role: str, content: bytes) -> None:
         """Put a build's artifact into the artifact store, as CodeBuild does with its project's role."""

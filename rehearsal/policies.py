@@ -19,24 +19,31 @@ class UnknownError(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
-    """What IAM is asked: may this role do this action on this resource?
+class Caller:
+    """Who asks: the ARNs of a role and of its session, or the principal of a service of AWS."""
 
-    role, session: the caller's ARNs. owner: the account of the resource. context: condition keys, in lower
-    case, with their values.
+    role: str = ""
+    session: str = ""
+    service: str = ""
+
+    @property
+    def account(self) -> str:
+        """Return the caller's account; a service has none."""
+        return self.role.split(":")[4] if self.role else ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What IAM is asked: may this caller do this action on this resource?
+
+    owner: the account of the resource. context: condition keys, in lower case, with their values.
     """
 
-    role: str
-    session: str
+    caller: Caller
     action: str
     resource: str
     owner: str
     context: Context = field(default_factory=dict)
-
-    @property
-    def account(self) -> str:
-        """Return the caller's account."""
-        return self.role.split(":")[4]
 
 
 @dataclass(frozen=True)
@@ -57,33 +64,29 @@ def decide(request: Request, policies: Policies) -> str | None:
     """Return why a request is denied, in AWS's words, or None if it is allowed."""
     of_caller = [*policies.identity, *filter(None, [policies.boundary])]
     if any(applies(s, request, "Deny") for document in of_caller for s in statements(document)):
-        return f"with an explicit deny in an identity-based policy or the boundary of {name(request.role)}"
+        whose = name(request.caller.role)
+        return f"with an explicit deny in an identity-based policy or the boundary of {whose}"
     of_resource = statements(policies.resource or {})
     if any(named(s, request) for s in of_resource if applies(s, request, "Deny")):
         return "with an explicit deny in a resource-based policy"
 
-    grants = {named(s, request) for s in of_resource if applies(s, request, "Allow")} - {None}
-    foreign = request.account != request.owner
+    grants = {named(s, request) for s in of_resource if applies(s, request, "Allow")}
+    foreign = request.caller.account != request.owner
+    if "caller" in grants and (request.caller.service or not foreign):
+        return None  # what a session itself is given, nothing of its role's limits
     identity = any(applies(s, request, "Allow") for d in policies.identity for s in statements(d))
     bounded = policies.boundary is None or any(
         applies(s, request, "Allow") for s in statements(policies.boundary)
     )
-    missing = ""
-    if (foreign or policies.delegating) and not grants:
-        missing = "resource-based policy"
-    elif not foreign and "role" in grants:
-        pass  # the resource itself names the role
-    elif not identity:
+    if (foreign or policies.delegating) and not grants - {None}:
+        return f"because no resource-based policy allows the {request.action} action"
+    if not identity and (foreign or "role" not in grants):
         missing = "identity-based policy"
     elif not bounded:
         missing = "permissions boundary"
-    if missing == "resource-based policy":
-        return f"because no {missing} allows the {request.action} action"
-    return (
-        f"because no {missing} of {name(request.role)} allows the {request.action} action"
-        if missing
-        else None
-    )
+    else:
+        return None
+    return f"because no {missing} of {name(request.caller.role)} allows the {request.action} action"
 
 
 def name(arn: str) -> str:
@@ -127,17 +130,23 @@ def applies(statement: Document, request: Request, effect: str) -> bool:
 
 
 def named(statement: Document, request: Request) -> str | None:
-    """Return how a statement of a resource's policy names the caller: role, account, or not at all."""
+    """Return how a resource's policy names the caller: itself, its role, its account, or not."""
     if "NotPrincipal" in statement:
         raise UnknownError("NotPrincipal")
-    principals = statement["Principal"]
+    principals, caller = statement["Principal"], request.caller
     if principals == "*":
-        return "role"
-    for principal in map(str, listed(principals.get("AWS", []))):
-        if principal in ("*", request.role, request.session):
-            return "role"
-        if principal in (request.account, f"arn:aws:iam::{request.account}:root"):
-            return "account"
+        principals = {"AWS": "*"}
+    arns = listed(principals.get("AWS", []))
+    if caller.service:
+        itself = caller.service in listed(principals.get("Service", [])) or "*" in arns
+        return "caller" if itself else None
+    for how, names in (
+        ("caller", [caller.session]),
+        ("role", ["*", caller.role]),
+        ("account", [caller.account, f"arn:aws:iam::{caller.account}:root"]),
+    ):
+        if any(each in arns for each in names):
+            return how
     return None
 
 
@@ -159,6 +168,12 @@ def equal(pattern: str, text: str, request: Request) -> bool:
     return pattern == text
 
 
+def arn_like(pattern: str, text: str, request: Request) -> bool:
+    """Return whether an ARN matches a pattern, each of its six parts by itself, as documented."""
+    patterns, parts = pattern.split(":", 5), text.split(":", 5)
+    return len(patterns) == len(parts) and all(map(like, patterns, parts, [request] * len(parts)))
+
+
 def boolean(pattern: str, text: str, request: Request) -> bool:
     """Return whether text is the truth value that a policy says."""
     return str(pattern).lower() == text.lower()
@@ -167,8 +182,8 @@ def boolean(pattern: str, text: str, request: Request) -> bool:
 OPERATORS: dict[str, Callable[[str, str, Request], bool]] = {
     "StringEquals": equal,
     "StringLike": like,
-    "ArnEquals": like,  # as documented, the same as ArnLike
-    "ArnLike": like,
+    "ArnEquals": arn_like,  # as documented, the same as ArnLike
+    "ArnLike": arn_like,
     "Bool": boolean,
 }
 

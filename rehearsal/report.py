@@ -68,6 +68,7 @@ def html(rehearsal: "Rehearsal") -> str:
 <h1>{escape(title)}</h1>
 <p>{escape(rehearsal.subject)}</p>
 {verdict}
+{lacking(rehearsal)}
 <h2>The path</h2>
 <div class="path">{"".join(account(rehearsal, e) for e in rehearsal.facts["environments"])}</div>
 <h2>What runs where</h2>
@@ -76,10 +77,36 @@ def html(rehearsal: "Rehearsal") -> str:
 {"".join(action(rehearsal, run) for run in rehearsal.runs)}
 <h2>What was created</h2>
 <table><tr><th>account<th>by<th>created</tr>{created(rehearsal)}</table>
+<h2>Granted, and used by nothing here</h2>
+<p>A rehearsal neither changes nor removes what it has made, nor does what people do in the console.</p>
+<table><tr><th>account<th>role<th>statement<th>actions</tr>{unused(rehearsal)}</table>
 <h2>Time</h2>
 <table>{parts}</table>
 </html>
 """
+
+
+def lacking(rehearsal: "Rehearsal") -> str:
+    """Return what roles may not do and tried, where to change that, and what to paste there."""
+    if not rehearsal.denied:
+        return ""
+    rows = "".join(
+        row(check.caller.role or check.caller.service, check.action, check.resource, where)
+        for check, where in rehearsal.denied
+    )
+    pasted = "".join(
+        f"<h3>To paste into {escape(file)}</h3><pre>{escape(text)}</pre>"
+        for file, text in rehearsal.to_paste.items()
+    )
+    return f"<h2>Denied</h2><table><tr><th>who<th>may not<th>on<th>to change</tr>{rows}</table>{pasted}"
+
+
+def unused(rehearsal: "Rehearsal") -> str:
+    """Return, by role and statement, what it is granted and nothing has used."""
+    return "".join(
+        row(rehearsal.name(role.split(":")[4]), role.rpartition("/")[2], sid, ", ".join(actions))
+        for role, sid, actions in rehearsal.unused
+    )
 
 
 def row(*cells: str) -> str:

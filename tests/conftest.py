@@ -86,6 +86,7 @@ def founded(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "applied").exists():
+            world.ask("enforce")
             foundation.apply(world, FACTS, folder)
             (folder / "applied").touch()
     return world

@@ -17,8 +17,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from werkzeug.serving import make_server
 
-from rehearsal.accounts import EmulatedAccounts, Front, sdk
-from rehearsal.mends import AwsError
+from rehearsal.accounts import Call, EmulatedAccounts, Front, sdk
+from rehearsal.permissions import Check
+from rehearsal.policies import Caller
 
 DEV, STAGE, REGION = "222222222222", "333333333333", "eu-west-1"
 
@@ -227,9 +228,9 @@ def test_a_judge_sees_each_call_and_can_refuse_it(
 ) -> None:
     seen = []
 
-    def judge(call: object) -> AwsError:
+    def judge(call: Call) -> list[Check]:
         seen.append(call)
-        return AwsError("AccessDenied", "not today", 403)
+        return [Check(Caller(), "x:Do", "*", DEV, {}, "because not today")]
 
     front = Front(judge)
     server = make_server("127.0.0.1", 0, front, threaded=True)
@@ -238,12 +239,14 @@ def test_a_judge_sees_each_call_and_can_refuse_it(
     accounts = EmulatedAccounts()
     accounts.url = front.url
 
-    with pytest.raises(ClientError, match=r"\(AccessDenied\).*not today") as refusal:
+    with pytest.raises(ClientError, match="because not today") as refusal:
         getattr(accounts.client(service, DEV, "us-east-1"), operation)(**parameters)
 
     assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
-    assert [call.parameters.items() >= parameters.items() for call in seen] == [True]  # type: ignore[attr-defined]
-    assert [entry.error for entry in accounts.journal()] == ["AccessDenied"]
+    assert [call.parameters.items() >= parameters.items() for call in seen] == [True]
+    (entry,) = accounts.journal()
+    assert entry.error == refusal.value.response["Error"]["Code"]
+    assert [check.denied for check in entry.checks] == ["because not today"]
     server.shutdown()
 
 

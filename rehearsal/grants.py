@@ -1,0 +1,151 @@
+"""What roles are granted: what of it calls have used, and what calls lacked, as Terraform to paste."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rehearsal.accounts import EmulatedAccounts
+from rehearsal.permissions import AWS, Check
+from rehearsal.policies import Document, applies, listed, name, statements
+
+# What the foundation creates as ORGANIZATION-ROLE, and where its policy stands.
+OF_FOUNDATION = {
+    "developer": "foundation/developer.tf",
+    "operator": "foundation/operator.tf",
+    "pipeline": "foundation/pipelines.tf",
+    "pipeline-start": "foundation/pipelines.tf",
+    "promoter": "foundation/promoter.tf",
+    "reader": "foundation/reader.tf",
+}
+# What a function brings along: where its policy stands, and how that file names the function and the place.
+OF_FUNCTION = {
+    "": ("deployment/permissions.tf", "local.function_name", "${local.accounts.region}:${local.account.id}"),
+    "-builder": ("pipeline/builder.tf", "var.function_name", "${local.here}"),
+    "-deployer": ("pipeline/deployer.tf", "var.function_name", "${local.here}"),
+}
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A statement that allows something, in a policy of a role, which is named by its ARN."""
+
+    role: str
+    statement: Document
+
+    @property
+    def sid(self) -> str:
+        """Return what the statement is called."""
+        return str(self.statement.get("Sid", "a statement without a name"))
+
+
+def granted(world: EmulatedAccounts, facts: dict[str, Any]) -> list[Grant]:
+    """Return all that the roles of all accounts are granted by policies of their own."""
+    found = []
+    for account in facts["ops"], *facts["environments"]:
+        iam = world.client("iam", account["id"], facts["region"])
+        for role in iam.list_roles()["Roles"]:
+            for policy in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
+                answer = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=policy)
+                found += [Grant(role["Arn"], each) for each in statements(answer["PolicyDocument"])]
+    return [grant for grant in found if grant.statement["Effect"] == "Allow"]
+
+
+def uses(grant: Grant, check: Check) -> bool:
+    """Return whether a grant speaks of what was checked."""
+    return check.caller.role == grant.role and applies(grant.statement, check.request, "Allow")
+
+
+def unused(grants: Iterable[Grant], checks: Iterable[Check]) -> list[tuple[Grant, list[str]]]:
+    """Return the grants of which no check has used some actions, with those."""
+    by_role: dict[str, list[Check]] = {}
+    for check in checks:
+        by_role.setdefault(check.caller.role, []).append(check)
+    found = []
+    for grant in grants:
+        used = {c.action.lower() for c in by_role.get(grant.role, []) if not c.denied and uses(grant, c)}
+        left = [action for action in listed(grant.statement["Action"]) if action.lower() not in used]
+        if left:
+            found.append((grant, left))
+    return found
+
+
+def place(check: Check, function: str, organization: str, grants: Iterable[Grant]) -> str:
+    """Return the file and the statement that would have to change for what was denied to be allowed."""
+    why = check.denied or ""
+    if "permissions boundary" in why or "explicit deny in an identity-based" in why:
+        return "foundation/boundary.tf"
+    if "resource-based policy" in why:
+        service = check.action.split(":")[0]
+        where = {"s3": "buckets.tf", "kms": "encryption.tf", "sns": "alerts.tf"}
+        return f"foundation/{where[service]}" if service in where else "the trust policy of that role"
+    role = name(check.caller.role)
+    files = {f"{function}{suffix}": file for suffix, (file, *_) in OF_FUNCTION.items()}
+    files |= {f"{organization}-{own}": file for own, file in OF_FOUNDATION.items()}
+    file = files.get(role, f"where {role} is made")
+    own = [grant for grant in grants if grant.role == check.caller.role]
+    for grant in own:
+        if any(check.action.lower() == action.lower() for action in listed(grant.statement["Action"])):
+            return f"{file}, {grant.sid}: allows it on other resources, or under another condition"
+    for grant in own:
+        if applies({**grant.statement, "Action": "*"}, check.request, "Allow"):
+            return f"{file}, {grant.sid}: has the resource, not the action"
+    return f"{file}, a new statement"
+
+
+def to_paste(checks: Iterable[Check], function: str) -> dict[str, str]:
+    """Return, by file, the Terraform statements that allow what a function's own roles were denied.
+
+    Whoever creates something also needs to change and remove it, which no rehearsal may have come to.
+    """
+    wanted: dict[str, dict[str, set[str]]] = {}
+    for check in checks:
+        suffix = name(check.caller.role).removeprefix(function)
+        if (
+            check.denied
+            and "identity-based" in check.denied
+            and f"{function}{suffix}" == name(check.caller.role)
+        ):
+            actions = wanted.setdefault(suffix, {}).setdefault(check.resource, set())
+            actions.add(check.action)
+            service, _, operation = check.action.partition(":Create")
+            later = {f"{service}:{verb}{operation}" for verb in ("Delete", "Update") if operation}
+            actions |= {each for each in later if AWS.actions.action_exists(*each.lower().split(":"))}
+    return {
+        OF_FUNCTION[suffix][0]: "\n".join(
+            statement(suffix, function, number, *each) for number, each in enumerate(merged(found), 1)
+        )
+        for suffix, found in wanted.items()
+        if suffix in OF_FUNCTION
+    }
+
+
+def merged(wanted: dict[str, set[str]]) -> list[tuple[list[str], list[str]]]:
+    """Return actions with the resources that they are wanted on, resources of the same actions together."""
+    together: dict[tuple[str, ...], list[str]] = {}
+    for resource, actions in sorted(wanted.items()):
+        together.setdefault(tuple(sorted(actions)), []).append(resource)
+    return [(list(actions), resources) for actions, resources in together.items()]
+
+
+def statement(suffix: str, function: str, number: int, actions: list[str], resources: list[str]) -> str:
+    """Return a statement as `terraform fmt` leaves it."""
+    _, called, here = OF_FUNCTION[suffix]
+
+    def expression(resource: str) -> str:
+        text = re.sub(r"^(arn:aws:\w+:)[\w-]+:\d{12}:", rf"\1{here}:", resource)
+        text = re.sub(r"^(arn:aws:\w+::)\d{12}:", r"\1${local.account.id}:", text)
+        return text.replace(function, f"${{{called}}}")
+
+    sid = "".join(dict.fromkeys(action.split(":")[0].title() for action in actions))
+    quoted = ",\n      ".join(f'"{action}"' for action in actions)
+    places = ", ".join(f'"{expression(resource)}"' for resource in resources)
+    return f"""\
+  statement {{
+    sid = "{"Use" if suffix == "" else "Manage"}{sid}{number}"
+    actions = [
+      {quoted},
+    ]
+    resources = [{places}]
+  }}
+"""
