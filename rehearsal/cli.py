@@ -27,6 +27,9 @@ from rehearsal.permissions import Check
 from rehearsal.pipelines import Approval, Run, Walker, git
 
 
+SHOWN = 4000  # characters of what a failed command printed
+
+
 class RehearsalError(Exception):
     """A rehearsal cannot begin or go on; the message says why and what to do."""
 
@@ -245,7 +248,10 @@ def apply_pipelines(world: EmulatedAccounts, facts: dict[str, Any], repository: 
         check=False,
     )
     if done.returncode:
-        raise RehearsalError(f"{' '.join(command)} failed:\n{done.stdout[-4000:]}")
+        # Side by side, what one says is followed by what the others said.
+        error = done.stdout.find("\nError: ")
+        shown = done.stdout[-SHOWN:] if error < 0 else done.stdout[error:][:SHOWN]
+        raise RehearsalError(f"{' '.join(command)} failed:\n{shown}")
 
 
 def what_runs(world: EmulatedAccounts, rehearsal: Rehearsal, account: dict[str, Any]) -> dict[str, str]:

@@ -228,9 +228,7 @@ def s3(call: "Call", action: str) -> Asked:
     if found is None or key is None:
         return
     if call.operation == "GetObject":
-        stored = s3_backends[where]["aws"].get_object(bucket, key, said.get("VersionId"))
-        if stored is not None and stored.encryption == "aws:kms" and stored.kms_key_id:
-            yield "kms:Decrypt", key_arn(stored.kms_key_id, where, call.region), via
+        yield from to_decrypt(bucket, key, call.region, said.get("VersionId"))
     elif action == "s3:PutObject":
         own = said.get("SSEKMSKeyId")
         if said.get("ServerSideEncryption") == "aws:kms" and not own and where != call.account:
@@ -241,6 +239,15 @@ def s3(call: "Call", action: str) -> Asked:
             yield "kms:GenerateDataKey", key_used, via
             if call.operation != "PutObject":  # a multipart upload is read again when it is put together
                 yield "kms:Decrypt", key_used, via
+
+
+def to_decrypt(bucket: str, key: str, region: str, version: str | None = None) -> Asked:
+    """Yield what is checked of an object's key by whoever reads the object."""
+    _, where = s3_backends.bucket_accounts.get(bucket, ("", ""))
+    stored = s3_backends[where]["aws"].get_object(bucket, key, version) if where else None
+    if stored is not None and stored.encryption == "aws:kms" and stored.kms_key_id:
+        via = {"kms:viaservice": f"s3.{region}.amazonaws.com"}
+        yield "kms:Decrypt", key_arn(stored.kms_key_id, where, region), via
 
 
 OF_OBJECTS = (
@@ -296,6 +303,7 @@ def functions(call: "Call", action: str) -> Asked:
     code = said.get("Code", said)
     if call.operation in ("CreateFunction", "UpdateFunctionCode") and code.get("S3Bucket"):
         yield "s3:GetObject", f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}", {}
+        yield from to_decrypt(code["S3Bucket"], code["S3Key"], call.region)
     if said.get("Tags") and call.operation == "CreateFunction":
         yield "lambda:TagResource", f"arn:aws:lambda:{call.region}:{call.account}:function:{name}", {}
 

@@ -227,8 +227,10 @@ def test_the_template_s_own_buildspecs_are_as_documented(path: Path) -> None:
 # Terraform's installer
 
 
-def installer(folder: Path, curl: str, terraform: str) -> subprocess.CompletedProcess[str]:
-    """Run the installer with a curl and a Terraform on PATH that are scripts."""
+def installer(
+    folder: Path, fetch: str, terraform: str, tool: str = "curl"
+) -> subprocess.CompletedProcess[str]:
+    """Run the installer where Terraform and what fetches it, a tool, are scripts."""
     source = next(TEMPLATE.glob("*cookiecutter.__folder*/deployment/install-terraform.sh"))
     (folder / "deployment").mkdir()
     shutil.copy(source, folder / "deployment")
@@ -238,13 +240,16 @@ def installer(folder: Path, curl: str, terraform: str) -> subprocess.CompletedPr
     (folder / ".terraform-version").write_text("1.11.4\n")
     tools = folder / "tools"
     tools.mkdir()
-    for name, script in (("curl", curl), ("terraform", terraform)):
+    for name in "cat", "chmod", "cp", "grep", "mkdir", "python3", "rm", "sha256sum", "tr", "uname":
+        (tools / name).symlink_to(str(shutil.which(name)))
+    for name, script in ((tool, fetch), ("terraform", terraform)):
+        (tools / name).unlink(missing_ok=True)
         (tools / name).write_text(f"#!/bin/sh\n{script}\n")
         (tools / name).chmod(0o755)
     return subprocess.run(
-        ["sh", "deployment/install-terraform.sh", "bin"],
+        [str(shutil.which("sh")), "deployment/install-terraform.sh", "bin"],
         cwd=folder,
-        env={"PATH": f"{tools}:{os.environ['PATH']}"},
+        env={"PATH": str(tools)},
         capture_output=True,
         text=True,
         check=False,
@@ -255,14 +260,24 @@ OLD = "echo Terraform v1.0.0"
 
 
 def test_the_installer_refuses_an_archive_with_another_checksum(tmp_path: Path) -> None:
-    done = installer(tmp_path, 'while [ "$1" != --output ]; do shift; done; echo other > "$2"', OLD)
+    done = installer(tmp_path, 'while [ "$1" != --output ]; do shift; done; echo other >"$2"', OLD)
 
     assert done.returncode != 0
     assert "FAILED" in done.stdout
     assert list((tmp_path / "bin").iterdir()) == []
 
 
-def test_the_installer_leaves_what_the_checksum_vouches_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("tool", "fetch"),
+    [
+        ("curl", 'while [ "$1" != --output ]; do shift; done; cp {archive} "$2"'),
+        (
+            "python3",
+            f'case "$2" in *urlretrieve*) cp {{archive}} "$4" ;; *) exec {sys.executable} "$@" ;; esac',
+        ),
+    ],
+)
+def test_the_installer_leaves_what_the_checksum_vouches_for(tmp_path: Path, tool: str, fetch: str) -> None:
     archive = tmp_path / "archive.zip"
     with ZipFile(archive, "w") as content:
         content.writestr("terraform", "#!/bin/sh\necho Terraform v1.11.4\n")
@@ -271,7 +286,7 @@ def test_the_installer_leaves_what_the_checksum_vouches_for(tmp_path: Path) -> N
     name = f"terraform_1.11.4_{os.uname().sysname.lower()}_{machine}.zip"
     (tmp_path / "terraform.sha256").write_text(f"{checksum}  {name}\n")
 
-    done = installer(tmp_path, f'while [ "$1" != --output ]; do shift; done; cp {archive} "$2"', OLD)
+    done = installer(tmp_path, fetch.format(archive=archive), OLD, tool)
 
     assert done.returncode == 0, done.stderr
     assert subprocess.check_output([tmp_path / "bin/terraform"], text=True) == "Terraform v1.11.4\n"

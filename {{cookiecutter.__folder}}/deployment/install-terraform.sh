@@ -20,7 +20,12 @@ checksum=$(grep " $archive\$" deployment/terraform.sha256) || {
 mkdir -p "$1"
 cd "$1"
 trap 'rm -f "$archive"' EXIT
-curl --fail --silent --show-error --location --retry 3 --output "$archive" "https://releases.hashicorp.com/terraform/$version/$archive"
+url="https://releases.hashicorp.com/terraform/$version/$archive"
+if command -v curl >/dev/null; then
+  curl --fail --silent --show-error --location --retry 3 --output "$archive" "$url"
+else
+  python3 -c 'import sys, urllib.request; urllib.request.urlretrieve(*sys.argv[1:])' "$url" "$archive"
+fi
 if command -v sha256sum >/dev/null; then echo "$checksum" | sha256sum -c -; else echo "$checksum" | shasum -a 256 -c -; fi
 python3 -m zipfile -e "$archive" .
 chmod +x terraform
