@@ -240,8 +240,9 @@ def installer(
     (folder / ".terraform-version").write_text("1.11.4\n")
     tools = folder / "tools"
     tools.mkdir()
-    for name in "cat", "chmod", "cp", "grep", "mkdir", "python3", "rm", "sha256sum", "tr", "uname":
+    for name in "cat", "chmod", "cp", "grep", "mkdir", "rm", "sha256sum", "tr", "uname":
         (tools / name).symlink_to(str(shutil.which(name)))
+    (tools / "python3").symlink_to(sys.executable)
     for name, script in ((tool, fetch), ("terraform", terraform)):
         (tools / name).unlink(missing_ok=True)
         (tools / name).write_text(f"#!/bin/sh\n{script}\n")
