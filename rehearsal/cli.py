@@ -26,7 +26,6 @@ from rehearsal.foundation import FoundationError
 from rehearsal.permissions import Check
 from rehearsal.pipelines import Approval, Run, Walker, git
 
-
 SHOWN = 4000  # characters of what a failed command printed
 
 

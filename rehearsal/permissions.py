@@ -168,8 +168,8 @@ def asked(call: "Call") -> Asked:
 def derived(call: "Call", action: str) -> Asked:
     """Yield an action on what AWS's own list says that it acts on, found among the call's parameters.
 
-    Where an action may act on several kinds of resources, it is the most particular that the call names. A
-    role that is handed over must be one that the caller may pass.
+    Where an action may act on several kinds of resources, it is the most particular that the call names; what
+    lists acts on all. A role that is handed over must be one that the caller may pass.
     """
     if not AWS.actions.action_exists(*action.lower().split(":")):
         raise UnknownError(f"the judge does not know {action}")
@@ -178,6 +178,9 @@ def derived(call: "Call", action: str) -> Asked:
     kinds = details["resourceTypes"]
     patterns = [AWS.resources.get_resource_type_details(service, kind["name"])["arn"] for kind in kinds]
     found = list(filter(None, (named_by(call, pattern) for pattern in patterns)))
+    if details["accessLevel"] == "List" and not found:
+        here = {"Partition": "aws", "Region": call.region, "Account": call.account}
+        found = [re.sub(r"\$\{(\w+)\}", lambda part: here.get(part[1], "*"), each) for each in patterns]
     if patterns and not found:
         raise UnknownError(
             f"the judge does not know on what {action} acts: rehearsal/permissions.py reads calls"

@@ -1,19 +1,19 @@
 import fcntl
 import os
+import pickle
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from cookiecutter.main import cookiecutter
+from worlds import FACTS, TEMPLATE, Rehearsed, World
 
-from rehearsal import foundation
+from rehearsal import demo, foundation
 from rehearsal.accounts import EmulatedAccounts
-
-TEMPLATE = Path(__file__).parents[1]
-FACTS = yaml.safe_load((TEMPLATE / "accounts.yaml").read_text())
+from rehearsal.cli import Options, Screen, rehearse
 
 Bake = Callable[..., Path]
 
@@ -60,8 +60,16 @@ def pytest_configure(config: Any) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that nobody waits for it alone at the end."""
-    longest = ["test_rehearsal", "test_organizations", "test_foundation", "test_promoter", "test_deployment"]
-    rank = {name: number for number, name in enumerate(longest)}
+    longest = [
+        "test_rehearsal",
+        "test_failures",
+        "test_grants",
+        "test_organizations",
+        "test_foundation",
+        "test_promoter",
+        "test_deployment",
+    ]
+    rank = {f"test_{name}": number for number, name in enumerate(longest)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(longest)))
 
 
@@ -75,21 +83,61 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def founded(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> EmulatedAccounts:
+def shared(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for all workers of this run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if hasattr(pytestconfig, "workerinput") else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@contextmanager
+def once(shared: Path, name: str) -> Iterator[bool]:
+    """Tell the first who comes, of all workers, to do something; the others wait until it is done."""
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = shared / f"{name}.done"
+        yield not done.exists()
+        done.touch()
+
+
+@pytest.fixture(scope="session")
+def founded(pytestconfig: pytest.Config, shared: Path) -> EmulatedAccounts:
+    """The default accounts with the foundation applied, for forks alone."""
     needs("terraform")
     world = EmulatedAccounts()
     given = getattr(pytestconfig, "workerinput", None)
     world.url = given["world"] if given else pytestconfig.stash[WORLD].url
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if given else base) / "foundation"
-    folder.mkdir(exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "applied").exists():
+    with once(shared, "foundation") as first:
+        if first:
             world.ask("enforce")
-            foundation.apply(world, FACTS, folder)
-            (folder / "applied").touch()
+            foundation.apply(world, FACTS, shared)
     return world
+
+
+@pytest.fixture(scope="session")
+def rehearsed(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
+    """The default accounts with a sample function in production, for forks alone. They end with this run."""
+    with once(shared, "rehearsal") as first:
+        if first:
+            folder = shared / "rehearsed"
+            folder.mkdir()
+            repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder)))
+            demo.commit(repository)
+            world, lines, screen = founded.fork().__enter__(), list[str](), Screen(quiet=False)
+            screen.say = lines.append  # type: ignore[assignment, method-assign]
+            result = rehearse(Options(repository), screen, world, folder)
+            (folder / "pickle").write_bytes(pickle.dumps((world.url, repository, lines, result)))
+    url, *rest = pickle.loads((shared / "rehearsed/pickle").read_bytes())  # noqa: S301
+    world = EmulatedAccounts()
+    world.url = url
+    return Rehearsed(world, *rest)
+
+
+@pytest.fixture
+def world(rehearsed: Rehearsed, tmp_path: Path) -> Iterator[World]:
+    with rehearsed.world.fork() as accounts:
+        yield World(rehearsed, accounts, tmp_path)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from conftest import TEMPLATE
+from worlds import TEMPLATE
 
 from rehearsal import buildspec
 

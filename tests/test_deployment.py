@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import TEMPLATE
 from cookiecutter.main import cookiecutter
+from worlds import TEMPLATE
 
 from rehearsal import buildspec, demo, terraform
 from rehearsal.accounts import EmulatedAccounts

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import FACTS, TEMPLATE, needs
+from conftest import needs
+from worlds import FACTS, TEMPLATE
 
 from rehearsal import foundation, terraform
 from rehearsal.accounts import EmulatedAccounts
@@ -100,13 +101,13 @@ def test_a_second_run_changes_nothing_and_says_what_people_must_do(
 
 
 def test_the_state_of_all_accounts_lies_in_ops_and_none_is_left_on_disk(
-    organization: EmulatedAccounts, founded: EmulatedAccounts, tmp_path_factory: pytest.TempPathFactory
+    organization: EmulatedAccounts, shared: Path
 ) -> None:
     s3 = organization.client("s3", OPS, FACTS["region"])
     kept = s3.list_objects_v2(Bucket=FACTS["ops"]["state_bucket"])["Contents"]
 
     assert {found["Key"] for found in kept} == {f"foundation/{name}.tfstate" for name in NAMES}
-    assert list(tmp_path_factory.getbasetemp().parent.rglob("foundation/*/foundation/build/*.tfstate*")) == []
+    assert list(shared.glob("*/foundation/build/*.tfstate*")) == []
     head = s3.head_object(Bucket=FACTS["ops"]["state_bucket"], Key="foundation/dev.tfstate")
     assert head["ServerSideEncryption"] == "aws:kms"
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import hcl2
 import pytest
 import yaml
-from conftest import TEMPLATE, Bake, needs
+from conftest import Bake, needs
 from cookiecutter.generate import generate_context, generate_files
 from cookiecutter.prompt import prompt_for_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from worlds import TEMPLATE
 
 from rehearsal import buildspec, cli, terraform
 

@@ -5,9 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from conftest import TEMPLATE, needs
+from conftest import needs
 from cookiecutter.main import cookiecutter
 from test_foundation import environment, organization_of, run
+from worlds import TEMPLATE
 
 from rehearsal import cli, demo, foundation
 from rehearsal.accounts import EmulatedAccounts

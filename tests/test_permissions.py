@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import FACTS
+from worlds import FACTS
 
 from rehearsal.accounts import EmulatedAccounts
 

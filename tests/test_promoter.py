@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 from zipfile import ZipFile
 
 import pytest
-from conftest import FACTS
+from worlds import FACTS
 
 from rehearsal.accounts import EmulatedAccounts
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from botocore.session import get_session
-from conftest import TEMPLATE, Bake
+from conftest import Bake
 from cookiecutter.utils import create_env_with_context
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from worlds import TEMPLATE
 
 from hooks.accounts_file import REGIONS, AccountsFile
 

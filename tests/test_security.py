@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from conftest import FACTS, TEMPLATE, Bake, needs
+from conftest import Bake, needs
+from worlds import FACTS, TEMPLATE
 
 from rehearsal.accounts import EmulatedAccounts
 

@@ -1,0 +1,100 @@
+"""Worlds in which a generated repository runs in production, and what tests do in copies of them."""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import yaml
+
+from rehearsal import demo
+from rehearsal.accounts import EmulatedAccounts
+from rehearsal.cli import Rehearsal
+from rehearsal.pipelines import Run, Walker, git
+
+TEMPLATE = Path(__file__).parents[1]
+FACTS = yaml.safe_load((TEMPLATE / "accounts.yaml").read_text())
+DEV, STAGE, PROD = FACTS["environments"]
+REGION = FACTS["region"]
+NAME = "hello-lambda"
+
+
+@dataclass
+class Rehearsed:
+    """A world in which a repository has been rehearsed to production; lines: what a person saw meanwhile."""
+
+    world: EmulatedAccounts
+    repository: Path
+    lines: list[str]
+    result: Rehearsal
+
+
+class World:
+    """A copy of that world, in which something else happens."""
+
+    def __init__(self, rehearsed: Rehearsed, accounts: EmulatedAccounts, folder: Path) -> None:
+        self.accounts, self.folder, self.repository = accounts, folder, folder / "repository"
+        git(folder, "clone", "--quiet", str(rehearsed.repository), str(self.repository))
+        self.before = self.versions()
+        self.sent = 0
+
+    def versions(self) -> list[str]:
+        """Return the version that answers in each environment."""
+        return [
+            self.client("lambda", e).get_alias(FunctionName=NAME, Name="live")["FunctionVersion"]
+            for e in (DEV, STAGE, PROD)
+        ]
+
+    def client(self, service: str, environment: dict[str, Any]) -> Any:
+        return self.accounts.client(service, environment["id"], REGION)
+
+    def push(self, path: str, content: str) -> None:
+        """Commit a change of one file and start the first pipeline with it."""
+        (self.repository / path).write_text(content)
+        demo.commit(self.repository, "A change")
+        self.client("codepipeline", DEV).start_pipeline_execution(name=NAME)
+
+    def release(self, **changes: str | None) -> bytes:
+        """Return the release that runs in production, with other files; those that are None left out."""
+        stored = self.client("s3", PROD).get_object(
+            Bucket=PROD["artifacts_bucket"], Key=f"promoted/{NAME}.zip"
+        )
+        content = io.BytesIO()
+        body = io.BytesIO(stored["Body"].read())
+        with ZipFile(body) as old, ZipFile(content, "w") as new:
+            for entry in old.infolist():
+                text = changes.get(entry.filename, old.read(entry).decode("latin-1"))
+                if text is not None:
+                    new.writestr(entry, text.encode("latin-1"))
+        return content.getvalue()
+
+    def another(self, summary: str, **changes: str | None) -> bytes:
+        """Return a release that differs, in its facts at least, so that it becomes another version."""
+        with ZipFile(io.BytesIO(self.release())) as archive:
+            facts = json.loads(archive.read("release.json")) | {"summary": summary}
+        return self.release(**{"release.json": json.dumps(facts), **changes})
+
+    def send(self, release: bytes, environment: dict[str, Any] = STAGE) -> None:
+        """Promote a release to an environment, as its previous one does."""
+        previous = DEV if environment is STAGE else STAGE
+        self.accounts.client("s3", previous["id"], REGION, "acme-promoter").put_object(
+            Bucket=environment["artifacts_bucket"],
+            Key=f"promoted/{NAME}.zip",
+            Body=release,
+            Metadata={"codepipeline-artifact-revision-summary": "sent by a test"},
+        )
+
+    def walk(self, **settings: Any) -> list[Run]:
+        """Walk all pipelines and return the runs that failed."""
+        repositories = {f"{FACTS['github_owner']}/{NAME}": self.repository}
+        self.walker = Walker(self.accounts, REGION, repositories, **settings)
+        self.walker.walk([e["id"] for e in (DEV, STAGE, PROD)])
+        return [run for run in self.walker.runs if run.status == "Failed"]
+
+    def alerts(self, environment: dict[str, Any]) -> list[str]:
+        """Return what the alerts topic of an environment has been sent about failed pipelines."""
+        return [
+            text for text in self.accounts.ask("published", account=environment["id"]) if "failed" in text
+        ]
