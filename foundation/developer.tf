@@ -56,7 +56,7 @@ data "aws_iam_policy_document" "developer" {
   statement {
     sid       = "FindLogs"
     actions   = ["logs:DescribeLogGroups"]
-    resources = ["arn:aws:logs:${local.here}:log-group:*"] # takes no narrower one
+    resources = ["*"] # takes no other
   }
 
   statement {
@@ -80,7 +80,7 @@ data "aws_iam_policy_document" "developer" {
     resources = ["arn:aws:iam::${local.account.id}:role/*-sandbox-*"]
 
     condition {
-      test     = "StringEquals"
+      test     = "ArnEquals"
       variable = "iam:PermissionsBoundary"
       values   = [aws_iam_policy.boundary[0].arn]
     }

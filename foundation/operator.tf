@@ -80,7 +80,7 @@ data "aws_iam_policy_document" "operator_pipelines" {
   statement {
     sid       = "FindLogs"
     actions   = ["logs:DescribeLogGroups"]
-    resources = ["arn:aws:logs:${local.here}:log-group:*"] # takes no narrower one
+    resources = ["*"] # takes no other
   }
 
   statement {
@@ -96,12 +96,6 @@ data "aws_iam_policy_document" "operator_pipelines" {
     sid       = "FindKey"
     actions   = ["kms:DescribeKey"]
     resources = [aws_kms_key.account.arn]
-  }
-
-  statement {
-    sid       = "FindKeyByAlias"
-    actions   = ["kms:ListAliases"]
-    resources = ["*"] # takes no other
   }
 
   dynamic "statement" {
@@ -124,7 +118,7 @@ data "aws_iam_policy_document" "operator_pipelines" {
     content {
       sid       = "FindConnection"
       actions   = ["codeconnections:ListConnections", "codestar-connections:ListConnections"]
-      resources = ["*"] # takes no other
+      resources = [for service in ["codeconnections", "codestar-connections"] : "arn:aws:${service}:${local.here}:connection/*"]
     }
   }
 }
@@ -135,7 +129,7 @@ data "aws_iam_policy_document" "operator_roles" {
     actions = [
       "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy",
       "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies", "iam:PutRolePolicy",
-      "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+      "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRoleDescription",
     ]
     resources = [for role in ["builder", "deployer"] : "arn:aws:iam::${local.account.id}:role/*-${role}"]
   }

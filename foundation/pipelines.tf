@@ -33,7 +33,7 @@ data "aws_iam_policy_document" "pipeline" {
 
   statement {
     sid       = "UseKey"
-    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [aws_kms_key.account.arn]
   }
 

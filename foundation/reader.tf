@@ -25,15 +25,24 @@ data "aws_iam_policy_document" "reader" {
   }
 
   statement {
-    sid       = "SeeLogs"
-    actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartLiveTail", "logs:StartQuery"]
+    sid = "SeeLogs"
+    actions = [
+      "logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:GetQueryResults", "logs:StartLiveTail",
+      "logs:StartQuery",
+    ]
     resources = [for of in ["codebuild", "lambda"] : "arn:aws:logs:${local.here}:log-group:/aws/${of}/*"]
   }
 
   statement {
+    sid       = "SeeAlarms"
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = ["arn:aws:cloudwatch:${local.here}:alarm:*"]
+  }
+
+  statement {
     sid       = "SeeLists"
-    actions   = ["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData", "codepipeline:ListPipelines", "lambda:ListFunctions", "logs:DescribeLogGroups", "logs:GetQueryResults"]
-    resources = ["*"] # take no other, or none that a list of all could have
+    actions   = ["cloudwatch:GetMetricData", "codepipeline:ListPipelines", "lambda:ListFunctions", "logs:DescribeLogGroups"]
+    resources = ["*"] # take no other, or none that names a function
   }
 }
 

@@ -208,40 +208,54 @@ def named_by(call: "Call", pattern: str) -> str:
 
 
 def s3(call: "Call", action: str) -> Asked:
-    """Yield what S3 checks; what is encrypted by a key of KMS needs that key too."""
+    """Yield what S3 checks."""
     said = call.parameters
-    bucket, key = said.get("Bucket"), said.get("Key")
-    if bucket is None:
+    bucket = f"arn:aws:s3:::{said.get('Bucket')}"
+    if "Bucket" not in said:
         yield from derived(call, action)
-        return
-    if call.operation == "DeleteObjects":
+    elif call.operation == "DeleteObjects":
         for each in said["Delete"]["Objects"]:
             version = "Version" if each.get("VersionId") else ""
-            yield f"s3:DeleteObject{version}", f"arn:aws:s3:::{bucket}/{each['Key']}", {}
-        return
-    if key and call.operation not in OF_OBJECTS:
+            yield f"s3:DeleteObject{version}", f"{bucket}/{each['Key']}", {}
+    elif "Key" in said:
+        yield from objects(call, action)
+    else:
+        yield action, bucket, {"s3:prefix": said["Prefix"]} if "Prefix" in said else {}
+
+
+def objects(call: "Call", action: str) -> Asked:
+    """Yield what S3 checks for an object; one that is encrypted by a key of KMS needs that key too."""
+    said, bucket, key = call.parameters, call.parameters["Bucket"], call.parameters["Key"]
+    if call.operation not in OF_OBJECTS:
         raise UnknownError(f"the judge does not know s3:{call.operation}")
-    if key and said.get("VersionId") and call.operation in ("DeleteObject", "GetObject", "HeadObject"):
-        action += "Version"
-    context = {"s3:prefix": said["Prefix"]} if "Prefix" in said else {}
-    yield action, f"arn:aws:s3:::{bucket}" + (f"/{key}" if key else ""), context
-    _, where = s3_backends.bucket_accounts.get(bucket, ("", call.account))
-    found = s3_backends[where]["aws"].buckets.get(bucket)
-    via = {"kms:viaservice": f"s3.{call.region}.amazonaws.com"}
-    if found is None or key is None:
+    reads, version = call.operation in ("GetObject", "HeadObject"), said.get("VersionId")
+    named = "Version" if version and (reads or call.operation == "DeleteObject") else ""
+    yield action + named, f"arn:aws:s3:::{bucket}/{key}", {}
+    _, where = s3_backends.bucket_accounts.get(bucket, ("", ""))
+    if not where:
         return
+    if reads and s3_backends[where]["aws"].get_object(bucket, key, version) is None:
+        # Only who may list a bucket is told that an object is not there.
+        yield "s3:ListBucket", f"arn:aws:s3:::{bucket}", {}
     if call.operation == "GetObject":
-        yield from to_decrypt(bucket, key, call.region, said.get("VersionId"))
+        yield from to_decrypt(bucket, key, call.region, version)
     elif action == "s3:PutObject":
-        own = said.get("SSEKMSKeyId")
-        if said.get("ServerSideEncryption") == "aws:kms" and not own and where != call.account:
-            message = "aws:kms without a key means the AWS managed key, which no other account may use"
-            raise AwsError("AccessDenied", message, 403)
-        if wanted := own or (None if said.get("ServerSideEncryption") else default_key(found)):
-            key_used = key_arn(wanted, where, call.region)
-            yield "kms:GenerateDataKey", key_used, via
-            if call.operation != "PutObject":  # a multipart upload is read again when it is put together
-                yield "kms:Decrypt", key_used, via
+        yield from to_encrypt(call, where)
+
+
+def to_encrypt(call: "Call", where: str) -> Asked:
+    """Yield what is checked of the key by which an object is stored in an account's bucket."""
+    said, own = call.parameters, call.parameters.get("SSEKMSKeyId")
+    if said.get("ServerSideEncryption") == "aws:kms" and not own and where != call.account:
+        message = "aws:kms without a key means the AWS managed key, which no other account may use"
+        raise AwsError("AccessDenied", message, 403)
+    bucket = s3_backends[where]["aws"].buckets[said["Bucket"]]
+    if wanted := own or (None if said.get("ServerSideEncryption") else default_key(bucket)):
+        key = key_arn(wanted, where, call.region)
+        via = {"kms:viaservice": f"s3.{call.region}.amazonaws.com"}
+        yield "kms:GenerateDataKey", key, via
+        if call.operation != "PutObject":  # the parts of an upload are read again when they are put together
+            yield "kms:Decrypt", key, via
 
 
 def to_decrypt(bucket: str, key: str, region: str, version: str | None = None) -> Asked:
@@ -316,9 +330,7 @@ def logs(call: "Call", action: str) -> Asked:
     said, groups = call.parameters, f"arn:aws:logs:{call.region}:{call.account}:log-group:"
     if "resourceArn" in said:
         yield action, said["resourceArn"], {}
-    elif call.operation == "DescribeLogGroups":
-        yield action, f"{groups}:log-stream:", {}
-    elif "logGroupName" not in said:
+    elif "logGroupName" not in said or call.operation == "DescribeLogGroups":
         yield from derived(call, action)
     elif "logStreamName" in said and call.operation != "CreateLogStream":
         yield action, f"{groups}{said['logGroupName']}:log-stream:{said['logStreamName']}", {}

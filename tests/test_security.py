@@ -16,7 +16,7 @@ PAGE = (TEMPLATE / "docs/security.md").read_text("utf-8")
 
 
 def test_checkov_finds_nothing_but_what_the_page_accepts(bake: Bake) -> None:
-    checkov = TEMPLATE / "build/checkov/bin/checkov"
+    checkov = TEMPLATE / "build/linters/bin/checkov"
     needs(str(checkov))
     accepted = {
         check for row in re.findall(r"^\| (CKV[^|]+)\|", PAGE, re.MULTILINE) for check in row.split(", ")

@@ -49,7 +49,7 @@ data "aws_iam_policy_document" "deployer_function" {
     resources = [local.function_role]
 
     condition {
-      test     = "StringEquals"
+      test     = "ArnEquals"
       variable = "iam:PermissionsBoundary"
       values   = [local.boundary]
     }
@@ -60,7 +60,7 @@ data "aws_iam_policy_document" "deployer_function" {
     actions = [
       "iam:DeleteRole", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
       "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies", "iam:TagRole", "iam:UntagRole",
-      "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+      "iam:UpdateAssumeRolePolicy", "iam:UpdateRoleDescription",
     ]
     resources = [local.function_role]
   }
@@ -90,7 +90,7 @@ data "aws_iam_policy_document" "deployer_function" {
   statement {
     sid       = "FindLog"
     actions   = ["logs:DescribeLogGroups"]
-    resources = ["arn:aws:logs:${local.here}:log-group:*"] # takes no narrower one
+    resources = ["*"] # takes no other
   }
 
   statement {
