@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import pytest
 from worlds import Rehearsed
 
-from rehearsal import demo, report
+from rehearsal import demo, grants, report
 from rehearsal.accounts import EmulatedAccounts
 from rehearsal.cli import Options, Rehearsal, Screen, conclude, rehearse
+from rehearsal.grants import Grant
+from rehearsal.permissions import Check
 from rehearsal.pipelines import git
+from rehearsal.policies import Caller
 
 TABLE = """\
 resource "aws_dynamodb_table" "notes" {
@@ -33,6 +37,41 @@ def handle(event: Any, context: LambdaContext) -> dict[str, str]:
     tables.put_item(TableName=f"{name}-notes", Item={"id": {"S": str(event)}})
     return greet_only(event, context)
 '''
+
+
+IDENTITY, BOUNDARY = (
+    "because no identity-based policy of x allows",
+    "because no permissions boundary of x allows",
+)
+STATEMENT = {
+    "Sid": "KeepNotes",
+    "Effect": "Allow",
+    "Action": "s3:GetObject",
+    "Resource": "arn:aws:s3:::notes/*",
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "resource", "why", "place"),
+    [
+        ("f", "s3:GetObject", "arn:aws:s3:::other/x", IDENTITY, "deployment/permissions.tf, KeepNotes: allows it on"),
+        ("f", "s3:PutObject", "arn:aws:s3:::notes/x", IDENTITY, "deployment/permissions.tf, KeepNotes: has the"),
+        ("f", "sqs:SendMessage", "arn:aws:sqs:::q", IDENTITY, "deployment/permissions.tf, a new statement"),
+        ("f-deployer", "sqs:CreateQueue", "arn:aws:sqs:::q", IDENTITY, "pipeline/deployer.tf, a new statement"),
+        ("f-builder", "sqs:SendMessage", "arn:aws:sqs:::q", IDENTITY, "pipeline/builder.tf, a new statement"),
+        ("org-pipeline", "sqs:SendMessage", "arn:aws:sqs:::q", IDENTITY, "foundation/pipelines.tf, a new statement"),
+        ("f", "ses:SendEmail", "*", BOUNDARY, "foundation/boundary.tf"),
+        ("f", "s3:GetObject", "arn:aws:s3:::other/x", "because no resource-based policy allows", "foundation/buckets.tf"),
+        ("somebody", "sqs:SendMessage", "*", IDENTITY, "where somebody is made, a new statement"),
+    ],
+)  # fmt: skip
+def test_a_denial_names_the_file_and_the_statement_to_change(
+    role: str, action: str, resource: str, why: str, place: str
+) -> None:
+    arn = f"arn:aws:iam::222222222222:role/{role}"
+    check = Check(Caller(arn), action, resource, "222222222222", {}, f"{why} the {action} action")
+
+    assert grants.place(check, "f", "org", [Grant(arn, STATEMENT)]).startswith(place)
 
 
 def rehearsed_to_dev(
