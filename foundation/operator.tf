@@ -63,12 +63,6 @@ data "aws_iam_policy_document" "operator_pipelines" {
   }
 
   statement {
-    sid       = "SeeBuilds"
-    actions   = ["codebuild:BatchGetBuilds"]
-    resources = local.projects
-  }
-
-  statement {
     sid = "ManageLogs"
     actions = [
       "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:GetLogEvents", "logs:ListTagsForResource",
@@ -104,8 +98,8 @@ data "aws_iam_policy_document" "operator_pipelines" {
     content {
       sid = "PassConnection"
       actions = [
-        "codeconnections:GetConnection", "codeconnections:ListTagsForResource", "codeconnections:PassConnection",
-        "codestar-connections:GetConnection", "codestar-connections:ListTagsForResource", "codestar-connections:PassConnection",
+        "codeconnections:ListTagsForResource", "codeconnections:PassConnection", "codestar-connections:ListTagsForResource",
+        "codestar-connections:PassConnection",
       ]
       # AWS knows a connection by both prefixes.
       resources = [statement.value.arn, replace(statement.value.arn, ":codestar-connections:", ":codeconnections:")]

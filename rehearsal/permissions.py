@@ -347,9 +347,11 @@ def alarms(call: "Call", action: str) -> Asked:
         yield action, f"{prefix}*", {}
     elif "ResourceARN" in said:
         yield action, said["ResourceARN"], {}
-    else:
+    elif "AlarmName" in said or "AlarmNames" in said:
         for name in said.get("AlarmNames") or [said["AlarmName"]]:
             yield action, prefix + name, {}
+    else:
+        yield from derived(call, action)
     if call.operation == "PutMetricAlarm" and said.get("Tags"):
         yield "cloudwatch:TagResource", prefix + said["AlarmName"], {}
 
@@ -369,15 +371,14 @@ def iam(call: "Call", action: str) -> Asked:
         yield "iam:TagRole", arn, {}
 
 
-def sts(call: "Call", action: str) -> Asked:
-    """Yield what STS checks."""
-    yield action, call.parameters["RoleArn"], {}
-
-
 def projects(call: "Call", action: str) -> Asked:
     """Yield what CodeBuild checks."""
     said = call.parameters
-    for name in said.get("names") or [said.get("name") or said["projectName"]]:
+    names = said.get("names") or [n for n in (said.get("name"), said.get("projectName")) if n]
+    if not names or not re.search("Projects?$|^StartBuild$", call.operation):
+        yield from derived(call, action)
+        return
+    for name in names:
         yield action, f"arn:aws:codebuild:{call.region}:{call.account}:project/{name}", {}
     if said.get("serviceRole"):
         yield "iam:PassRole", said["serviceRole"], {"iam:passedtoservice": "codebuild.amazonaws.com"}
@@ -408,12 +409,12 @@ def pipelines(call: "Call", action: str) -> Asked:
 
 
 def rules(call: "Call", action: str) -> Asked:
-    """Yield what EventBridge checks."""
+    """Yield what EventBridge checks of rules."""
     said = call.parameters
-    arn = (
-        said.get("ResourceARN")
-        or f"arn:aws:events:{call.region}:{call.account}:rule/{said.get('Rule') or said['Name']}"
-    )
+    if not re.search("Rule|Target", call.operation):
+        yield from derived(call, action)
+        return
+    arn = f"arn:aws:events:{call.region}:{call.account}:rule/{said.get('Rule') or said.get('Name') or '*'}"
     yield action, arn, {}
     for role in {target["RoleArn"] for target in said.get("Targets", []) if target.get("RoleArn")}:
         yield "iam:PassRole", role, {"iam:passedtoservice": "events.amazonaws.com"}
@@ -463,5 +464,4 @@ READERS: dict[str, Callable[["Call", str], Asked]] = {
     "logs": logs,
     "s3": s3,
     "sns": topics,
-    "sts": sts,
 }

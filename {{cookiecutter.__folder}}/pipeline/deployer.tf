@@ -29,10 +29,9 @@ data "aws_iam_policy_document" "deployer_function" {
     sid = "ManageFunction"
     actions = [
       "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:GetAlias",
-      "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:ListTags",
-      "lambda:ListVersionsByFunction",
-      "lambda:PublishVersion", "lambda:TagResource", "lambda:UntagResource", "lambda:UpdateAlias",
-      "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+      "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
+      "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:TagResource", "lambda:UntagResource",
+      "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
     ]
     resources = [local.function, "${local.function}:*"]
   }
@@ -80,8 +79,8 @@ data "aws_iam_policy_document" "deployer_function" {
   statement {
     sid = "ManageLog"
     actions = [
-      "logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:ListTagsForResource",
-      "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
+      "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:ListTagsForResource", "logs:PutRetentionPolicy",
+      "logs:TagResource", "logs:UntagResource",
     ]
     # Tags are of the group, all else is of what is in it.
     resources = [for part in ["", ":*"] : "arn:aws:logs:${local.here}:log-group:/aws/lambda/${var.function_name}${part}"]
