@@ -320,7 +320,7 @@ def test_a_linter_of_policies_finds_nothing_but_that_the_boundary_is_a_ceiling(
     for number, (policy, document) in enumerate(life.policies.items()):
         (tmp_path / f"{number}-{name(policy)}.json").write_text(document)
 
-    command = [linter, "--directory", tmp_path, "--json"]
+    command = [str(linter), "--directory", str(tmp_path), "--json"]
     found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
 
     findings = {
