@@ -174,7 +174,7 @@ def weigh(rehearsal: Rehearsal, world: EmulatedAccounts, walker: Walker) -> None
         denied = explore(world, walker, rehearsal.failures[-1])
     each = {(check.caller, check.action, check.resource): check for check in denied}.values()
     rehearsal.denied = [(c, grants.place(c, rehearsal.function, organization, granted)) for c in each]
-    rehearsal.to_paste = grants.to_paste(denied, rehearsal.function)
+    rehearsal.to_paste = grants.to_paste(denied, rehearsal.function, rehearsal.facts)
     rehearsal.unused = [(grant.role, grant.sid, actions) for grant, actions in grants.unused(granted, checks)]
 
 

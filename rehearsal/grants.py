@@ -93,30 +93,29 @@ def place(check: Check, function: str, organization: str, grants: Iterable[Grant
     return f"{file}, a new statement"
 
 
-def to_paste(checks: Iterable[Check], function: str) -> dict[str, str]:
+def to_paste(checks: Iterable[Check], function: str, facts: dict[str, Any]) -> dict[str, str]:
     """Return, by file, the Terraform statements that allow what a function's own roles were denied.
 
-    Whoever creates something also needs to change and remove it, which no rehearsal may have come to.
+    facts: what accounts.json says. Whoever creates something also needs to change and to remove it, which no
+    rehearsal may have come to.
     """
+    suffixes = {f"{function}{suffix}": suffix for suffix in OF_FUNCTION}
     wanted: dict[str, dict[str, set[str]]] = {}
     for check in checks:
-        suffix = name(check.caller.role).removeprefix(function)
-        if (
-            check.denied
-            and "identity-based" in check.denied
-            and f"{function}{suffix}" == name(check.caller.role)
-        ):
-            actions = wanted.setdefault(suffix, {}).setdefault(check.resource, set())
-            actions.add(check.action)
-            service, _, operation = check.action.partition(":Create")
-            later = {f"{service}:{verb}{operation}" for verb in ("Delete", "Update") if operation}
-            actions |= {each for each in later if AWS.actions.action_exists(*each.lower().split(":"))}
+        suffix = suffixes.get(name(check.caller.role))
+        if suffix is None or "no identity-based policy" not in (check.denied or ""):
+            continue
+        resource = expression(suffix, check.resource, function, facts)
+        service, _, operation = check.action.partition(":Create")
+        later = {f"{service}:{verb}{operation}" for verb in ("Delete", "Update") if operation}
+        wanted.setdefault(suffix, {}).setdefault(resource, set()).update(
+            [check.action], (each for each in later if AWS.actions.action_exists(*each.lower().split(":")))
+        )
     return {
         OF_FUNCTION[suffix][0]: "\n".join(
-            statement(suffix, function, number, *each) for number, each in enumerate(merged(found), 1)
+            statement(suffix, number, *each) for number, each in enumerate(merged(found), 1)
         )
         for suffix, found in wanted.items()
-        if suffix in OF_FUNCTION
     }
 
 
@@ -128,18 +127,22 @@ def merged(wanted: dict[str, set[str]]) -> list[tuple[list[str], list[str]]]:
     return [(list(actions), resources) for actions, resources in together.items()]
 
 
-def statement(suffix: str, function: str, number: int, actions: list[str], resources: list[str]) -> str:
-    """Return a statement as `terraform fmt` leaves it."""
+def expression(suffix: str, resource: str, function: str, facts: dict[str, Any]) -> str:
+    """Return a resource's ARN as a function's Terraform writes it."""
     _, called, here = OF_FUNCTION[suffix]
+    text = re.sub(r"^(arn:aws:\w+:)[\w-]+:\d{12}:", rf"\1{here}:", resource)
+    text = re.sub(r"^(arn:aws:\w+::)\d{12}:", r"\1${local.account.id}:", text)
+    for environment in facts["environments"]:
+        for bucket in "artifacts_bucket", "state_bucket":
+            text = text.replace(environment[bucket], f"${{local.account.{bucket}}}")
+    return text.replace(function, f"${{{called}}}")
 
-    def expression(resource: str) -> str:
-        text = re.sub(r"^(arn:aws:\w+:)[\w-]+:\d{12}:", rf"\1{here}:", resource)
-        text = re.sub(r"^(arn:aws:\w+::)\d{12}:", r"\1${local.account.id}:", text)
-        return text.replace(function, f"${{{called}}}")
 
+def statement(suffix: str, number: int, actions: list[str], resources: list[str]) -> str:
+    """Return a statement as `terraform fmt` leaves it."""
     sid = "".join(dict.fromkeys(action.split(":")[0].title() for action in actions))
     quoted = ",\n      ".join(f'"{action}"' for action in actions)
-    places = ", ".join(f'"{expression(resource)}"' for resource in resources)
+    places = ", ".join(f'"{resource}"' for resource in resources)
     return f"""\
   statement {{
     sid = "{"Use" if suffix == "" else "Manage"}{sid}{number}"

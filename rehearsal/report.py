@@ -79,7 +79,8 @@ def html(rehearsal: "Rehearsal") -> str:
 <table><tr><th>account<th>by<th>created</tr>{created(rehearsal)}</table>
 <h2>Granted, and used by nothing here</h2>
 <p>A rehearsal neither changes nor removes what it has made, nor does what people do in the console.</p>
-<table><tr><th>account<th>role<th>statement<th>actions</tr>{unused(rehearsal)}</table>
+<details><summary>{len(rehearsal.unused)} statements</summary>
+<table><tr><th>role<th>accounts<th>statement<th>actions</tr>{unused(rehearsal)}</table></details>
 <h2>Time</h2>
 <table>{parts}</table>
 </html>
@@ -102,11 +103,12 @@ def lacking(rehearsal: "Rehearsal") -> str:
 
 
 def unused(rehearsal: "Rehearsal") -> str:
-    """Return, by role and statement, what it is granted and nothing has used."""
-    return "".join(
-        row(rehearsal.name(role.split(":")[4]), role.rpartition("/")[2], sid, ", ".join(actions))
-        for role, sid, actions in rehearsal.unused
-    )
+    """Return, by role and statement, what it is granted and nothing has used, accounts with the same together."""
+    accounts: dict[tuple[str, str, str], list[str]] = {}
+    for role, sid, actions in rehearsal.unused:
+        same = (role.rpartition("/")[2], sid, ", ".join(sorted(actions)))
+        accounts.setdefault(same, []).append(rehearsal.name(role.split(":")[4]))
+    return "".join(row(role, ", ".join(where), *rest) for (role, *rest), where in sorted(accounts.items()))
 
 
 def row(*cells: str) -> str:
