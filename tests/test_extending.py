@@ -80,7 +80,7 @@ def rehearsed_to_dev(
     """Rehearse up to the first environment; return how it went and what a person saw."""
     folder.mkdir()
     lines, screen = list[str](), Screen(quiet=False)
-    screen.say = lines.append  # type: ignore[assignment, method-assign]
+    screen.say = lambda text="": lines.append(text)  # type: ignore[method-assign]
     with founded.fork() as world:
         result = rehearse(Options(repository, until="dev"), screen, world, folder)
     conclude(result, screen, folder / "page.html")

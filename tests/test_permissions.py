@@ -81,9 +81,9 @@ DEPLOYER, BUILDER = f"{NAME}-deployer", f"{NAME}-builder"
         (DEPLOYER, DEV, ("codebuild", "update_project", {"name": f"{NAME}-deploy", "serviceRole": "arn:aws:iam::222222222222:role/acme-operator"}), "codebuild:UpdateProject"),
         (DEPLOYER, DEV, ("s3", "put_object", {"Bucket": "acme-stage-artifacts", "Key": f"promoted/{NAME}.zip", **PUT}), "s3:PutObject"),
         (DEPLOYER, DEV, ("s3", "get_object", {"Bucket": "acme-ops-terraform-state", "Key": f"pipelines/{NAME}/dev.tfstate"}), "s3:GetObject"),
-        (DEPLOYER, DEV, ("sts", "assume_role", {"RoleArn": "arn:aws:iam::111111111111:role/acme-operator", "RoleSessionName": "x"}), "sts:AssumeRole"),
+        (DEPLOYER, DEV, ("sts", "assume_role", {"RoleArn": "arn:aws:iam::111111111111:role/acme-operator", "RoleSessionName": "ada"}), "sts:AssumeRole"),
         (DEPLOYER, STAGE, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": f"releases/{NAME}/x.zip", **PUT}), "s3:PutObject"),
-        (DEPLOYER, STAGE, ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::222222222222:role/{DEPLOYER}", "RoleSessionName": "x"}), "sts:AssumeRole"),
+        (DEPLOYER, STAGE, ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::222222222222:role/{DEPLOYER}", "RoleSessionName": "ada"}), "sts:AssumeRole"),
         (DEPLOYER, PROD, ("s3", "put_object", {"Bucket": "acme-stage-artifacts", "Key": f"promoted/{NAME}.zip", **PUT}), "s3:PutObject"),
         # What a build might try: it runs the code of every commit
         (BUILDER, DEV, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": f"releases/{NAME}/x.zip", **PUT}), "s3:PutObject"),
@@ -96,9 +96,9 @@ DEPLOYER, BUILDER = f"{NAME}-deployer", f"{NAME}-builder"
         (BUILDER, DEV, ("lambda", "invoke", {"FunctionName": "acme-promoter"}), "lambda:InvokeFunction"),
         (BUILDER, DEV, ("iam", "create_role", {"RoleName": NAME, "AssumeRolePolicyDocument": TRUST, "PermissionsBoundary": BOUNDARY.format(DEV["id"])}), "iam:CreateRole"),
         (BUILDER, DEV, ("iam", "put_role_policy", {"RoleName": BUILDER, "PolicyName": "builder", "PolicyDocument": "{}"}), "iam:PutRolePolicy"),
-        (BUILDER, DEV, ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::222222222222:role/{DEPLOYER}", "RoleSessionName": "x"}), "sts:AssumeRole"),
+        (BUILDER, DEV, ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::222222222222:role/{DEPLOYER}", "RoleSessionName": "ada"}), "sts:AssumeRole"),
         (BUILDER, DEV, ("codepipeline", "start_pipeline_execution", {"name": NAME}), "codepipeline:StartPipelineExecution"),
-        (BUILDER, DEV, ("logs", "put_log_events", {"logGroupName": "/aws/codebuild/other-build", "logStreamName": "x", "logEvents": []}), "logs:PutLogEvents"),
+        (BUILDER, DEV, ("logs", "put_log_events", {"logGroupName": "/aws/codebuild/other-build", "logStreamName": "x", "logEvents": [{"timestamp": 1, "message": "x"}]}), "logs:PutLogEvents"),
         # What a function might try
         (NAME, DEV, ("lambda", "update_function_code", {"FunctionName": NAME, "ZipFile": b"x"}), "lambda:UpdateFunctionCode"),
         (NAME, DEV, ("lambda", "invoke", {"FunctionName": "acme-promoter"}), "lambda:InvokeFunction"),
@@ -106,7 +106,7 @@ DEPLOYER, BUILDER = f"{NAME}-deployer", f"{NAME}-builder"
         (NAME, DEV, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": f"promoted/{NAME}.zip", **PUT}), "s3:PutObject"),
         (NAME, DEV, ("iam", "put_role_policy", {"RoleName": NAME, "PolicyName": "function", "PolicyDocument": "{}"}), "iam:PutRolePolicy"),
         (NAME, DEV, ("logs", "create_log_stream", {"logGroupName": "/aws/lambda/other", "logStreamName": "x"}), "logs:CreateLogStream"),
-        (NAME, DEV, ("sts", "assume_role", {"RoleArn": "arn:aws:iam::111111111111:role/acme-operator", "RoleSessionName": "x"}), "sts:AssumeRole"),
+        (NAME, DEV, ("sts", "assume_role", {"RoleArn": "arn:aws:iam::111111111111:role/acme-operator", "RoleSessionName": "ada"}), "sts:AssumeRole"),
         (NAME, STAGE, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": f"promoted/{NAME}.zip", **PUT}), "s3:PutObject"),
     ],
 )  # fmt: skip
@@ -173,7 +173,7 @@ def unlimited(rehearsed: Rehearsed) -> Iterator[EmulatedAccounts]:
         (("iam", "put_role_policy", {"RoleName": NAME, "PolicyName": "x", "PolicyDocument": "{}"}), "no permissions boundary"),
         (("iam", "delete_role_permissions_boundary", {"RoleName": NAME}), "no permissions boundary"),
         (("lambda", "update_function_code", {"FunctionName": NAME, "ZipFile": b"x"}), "no permissions boundary"),
-        (("sts", "assume_role", {"RoleArn": f"arn:aws:iam::222222222222:role/{DEPLOYER}", "RoleSessionName": "x"}), "no resource-based policy"),
+        (("sts", "assume_role", {"RoleArn": f"arn:aws:iam::222222222222:role/{DEPLOYER}", "RoleSessionName": "ada"}), "no resource-based policy"),
         (("codepipeline", "start_pipeline_execution", {"name": NAME}), "no permissions boundary"),
     ],
 )  # fmt: skip
