@@ -170,7 +170,7 @@ def derived(call: "Call", action: str) -> Asked:
     """Yield an action on what AWS's own list says that it acts on, found among the call's parameters.
 
     Where an action may act on several kinds of resources, it is the most particular that the call names; what
-    lists acts on all. A role that is handed over must be one that the caller may pass.
+    lists acts on all. Tags that are given to what is new, and a role that is handed over, are checked too.
     """
     if not AWS.actions.action_exists(*action.lower().split(":")):
         raise UnknownError(f"the judge does not know {action}")
@@ -186,7 +186,10 @@ def derived(call: "Call", action: str) -> Asked:
         raise UnknownError(
             f"the judge does not know on what {action} acts: rehearsal/permissions.py reads calls"
         )
-    yield action, max(found, key=len, default="*"), {}
+    resource = max(found, key=len, default="*")
+    yield action, resource, {}
+    if tagged(call) and name.startswith("Create") and AWS.actions.action_exists(service, "tagresource"):
+        yield f"{service}:TagResource", resource, {}
     dependent = [each for one in (details, *kinds) for each in one["dependentActions"]]
     if any(each.startswith("iam:PassRole") for each in dependent):
         for role in re.findall(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+", str(call.parameters)):
