@@ -9,10 +9,15 @@ variable "environment" {
   }
 }
 
-variable "function_name" {
-  description = "Name of the function and of everything that belongs to it, if not the release's own: that of a sandbox."
+variable "sandbox" {
+  description = "Name of the sandbox to deploy to; none for the function itself."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.sandbox == null || can(regex("^[a-z0-9][a-z0-9-]{0,11}$", var.sandbox))
+    error_message = "A sandbox's name has 1 to 12 lower-case letters, digits and hyphens, no hyphen first."
+  }
 }
 
 variable "release" {
