@@ -335,11 +335,10 @@ def keep(world: EmulatedAccounts, rehearsal: Rehearsal, folder: Path, screen: Sc
     )
     first = rehearsal.facts["environments"][0]["name"]
     profile = f"{rehearsal.facts['organization']}-{first}-reader"
-    screen.say(
-        "\nThe emulated accounts stay up until you press Ctrl-C. In another terminal, this lets make and the "
-        f"AWS CLI reach them by the profiles of README.md:\n\n  . {file}\n\n"
-        f"Then, for example: aws --profile {profile} codepipeline get-pipeline-state --name {rehearsal.function}"
-    )
+    screen.say("\nThe emulated accounts stay up until you press Ctrl-C. In another terminal, type:\n")
+    screen.say(f"  . {file}\n")
+    screen.say("From then on make and the AWS CLI reach them by the profiles of README.md, for example:\n")
+    screen.say(f"  aws --profile {profile} codepipeline get-pipeline-state --name {rehearsal.function}")
     signal.pause()
 
 

@@ -11,7 +11,7 @@ from rehearsal.accounts import EmulatedAccounts
 from rehearsal.foundation import TEMPLATE
 
 sys.path.append(str(TEMPLATE))  # an installed rehearsal brings the hooks along
-from hooks.accounts_file import profiles  # noqa: E402
+from hooks.accounts_file import profiles
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 LOGIN = "person"

@@ -27,7 +27,7 @@ TOOLS = Path(sys.executable).parent
 COMBINATIONS: list[dict[str, str]] = [
     {},
     {"function_name": "order-intake-2", "description": 'Says "hi" \\ ${x} %{y} $(z) #{w} 😀 שלום'},
-    {"function_name": "a" * 55},
+    {"function_name": "a" * 43},
 ]
 
 
@@ -120,9 +120,9 @@ def test_the_readme_names_every_make_target(bake: Bake) -> None:
     repository = bake()
     listed = subprocess.run(["make"], cwd=repository, capture_output=True, text=True, check=True).stdout
 
-    targets = set(re.findall(r"^make ([a-z]+)", listed, re.MULTILINE))
+    targets = set(re.findall(r"^make ([a-z-]+) ", listed, re.MULTILINE))
     assert {"test", "lint", "package", "release"} <= targets
-    assert set(re.findall(r"\| `make ([a-z]+)` \|", (repository / "README.md").read_text())) == targets
+    assert set(re.findall(r"\| `make ([a-z-]+)`", (repository / "README.md").read_text())) == targets
 
 
 def test_what_the_deployment_reads_is_what_its_pipeline_sets(bake: Bake) -> None:

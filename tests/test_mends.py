@@ -198,6 +198,21 @@ def test_a_function_s_code_must_be_there(accounts: EmulatedAccounts, bucket: str
         client.update_function_code(FunctionName="a-function", S3Bucket=bucket, S3Key="no-package.zip")
 
 
+def test_a_function_s_code_is_changed_once_and_after_the_answer(accounts: EmulatedAccounts) -> None:
+    client = function(accounts, Publish=True)
+    package = io.BytesIO()
+    with ZipFile(package, "w") as archive:
+        archive.writestr("app.py", "# another")
+
+    answer = client.update_function_code(FunctionName="a-function", ZipFile=package.getvalue(), Publish=True)
+
+    assert (answer["Version"], answer["LastUpdateStatus"]) == ("2", "InProgress")
+    later = client.get_function_configuration(FunctionName="a-function", Qualifier="2")
+    assert (later["CodeSha256"], later["LastUpdateStatus"]) == (answer["CodeSha256"], "Successful")
+    versions = client.list_versions_by_function(FunctionName="a-function")["Versions"]
+    assert [version["Version"] for version in versions] == ["$LATEST", "1", "2"]
+
+
 def test_how_a_function_is_invoked_asynchronously_can_be_changed(accounts: EmulatedAccounts) -> None:
     client = function(accounts)
     for attempts in (2, 0):

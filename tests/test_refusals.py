@@ -38,7 +38,7 @@ def refusal(output: Path, *answers: str) -> str:
         ("function_name=.", "function_name: '.'"),
         ("function_name=1st", "such as st"),
         ("function_name=a--b", "such as a-b"),
-        (f"function_name={'a' * 56}", "has 56 characters; it may have 55"),
+        (f"function_name={'a' * 44}", "has 44 characters; it may have 43"),
         ("function_name=orders-deployer", "ends like the role of another function"),
         ("function_name=orders-sandbox-ada", "reads like a sandbox"),
         ("function_name=acme-promoter", "a name that the foundation uses"),

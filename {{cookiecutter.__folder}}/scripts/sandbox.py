@@ -62,10 +62,10 @@ class Sandbox:
         """Give it the package that is built, by a client of Lambda, and wait until that is live."""
         package = PACKAGE.read_bytes()
         code = self.upload(package) if len(package) > LARGEST else {"ZipFile": package}
-        answer = functions.update_function_code(FunctionName=self.full_name, **code)
+        answer, pause = functions.update_function_code(FunctionName=self.full_name, **code), 0.0
         while answer["LastUpdateStatus"] == "InProgress":
-            time.sleep(POLL_SECONDS)
-            answer = functions.get_function_configuration(FunctionName=self.full_name)
+            time.sleep(pause)
+            answer, pause = functions.get_function_configuration(FunctionName=self.full_name), POLL_SECONDS
         if answer["LastUpdateStatus"] == "Failed":
             sys.exit(f"{self.full_name} is not updated: {answer['LastUpdateStatusReason']}")
 
