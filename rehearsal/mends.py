@@ -162,7 +162,7 @@ def set_function_code(function: Any, original: Any, code: dict[str, Any]) -> Non
 def update_function_code(
     backend: LambdaBackend, original: Any, function_name: str, qualifier: str, body: dict[str, Any]
 ) -> dict[str, Any]:
-    """Change a function's code and answer that this is under way. AWS does, moto does it twice and is done."""
+    """Change a function's code and say that this is under way. AWS does, moto does it twice and is done."""
     configuration: dict[str, Any] = backend.get_function(function_name, qualifier).update_function_code(body)
     if body.get("Publish"):
         configuration = backend.publish_version(function_name).get_configuration()  # type: ignore[union-attr]
