@@ -1,4 +1,5 @@
-# What developers may do, in the first environment alone: sandboxes. The mark -sandbox- in a name tells what is theirs.
+# What developers may do, in the first environment alone: sandboxes, docs/sandboxes.md. The mark -sandbox- in a name
+# tells what is theirs.
 
 data "aws_iam_policy_document" "developer" {
   count = local.builds ? 1 : 0

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import accounts
@@ -16,7 +15,6 @@ from botocore.exceptions import ClientError
 
 NAME = re.compile("[a-z0-9][a-z0-9-]{0,11}")
 ENVIRONMENT: dict[str, Any] = accounts.FACTS["environments"][0]
-PACKAGE = Path("build/package.zip")
 # Bytes that a call may carry: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST = 50_000_000
 POLL_SECONDS = 0.1
@@ -58,9 +56,8 @@ class Sandbox:
         client("s3").put_object(**where, Body=package)
         return {f"S3{name}": value for name, value in where.items()}
 
-    def sync(self, functions: Any) -> None:
-        """Give it the package that is built, by a client of Lambda, and wait until that is live."""
-        package = PACKAGE.read_bytes()
+    def sync(self, functions: Any, package: bytes) -> None:
+        """Give it a package, by a client of Lambda, and wait until that is live."""
         code = self.upload(package) if len(package) > LARGEST else {"ZipFile": package}
         answer, pause = functions.update_function_code(FunctionName=self.full_name, **code), 0.0
         while answer["LastUpdateStatus"] == "InProgress":

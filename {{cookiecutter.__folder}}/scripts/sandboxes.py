@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -23,38 +24,34 @@ from typing import Any
 import accounts
 import release
 from botocore.exceptions import ClientError
-from sandbox import ENVIRONMENT, PACKAGE, Sandbox, client, sandbox
+from sandbox import ENVIRONMENT, Sandbox, client, sandbox
 
 FACTS = Path("build/sandbox.json")
 
 
-def terraform(of: Sandbox, facts: dict[str, str], *command: str) -> None:
-    """Run a command of Terraform for a sandbox, or exit. facts: as release.json has them, and the owner."""
+def terraform(of: Sandbox, facts: dict[str, str], change: str) -> None:
+    """Have Terraform apply or destroy a sandbox, or exit. facts: as release.json has them, and the owner."""
     if shutil.which("terraform") is None:
         sys.exit("terraform is not on PATH; install it, such as by: sh deployment/install-terraform.sh ~/bin")
     FACTS.parent.mkdir(exist_ok=True)
     FACTS.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
     name = ENVIRONMENT["name"]
-    backend = {"bucket": ENVIRONMENT["state_bucket"], "key": of.state, "region": accounts.FACTS["region"]}
-    inputs = {"environment": name, "sandbox": of.name, "release": f"../{FACTS}"}
     environment = {key: value for key, value in os.environ.items() if key != "AWS_PROFILE"}
-    environment |= accounts.variables(name, "developer") | {"TF_DATA_DIR": f".terraform/{of.name}"}
-    begin = ["init", "-reconfigure", "-lockfile=readonly"]
-    for arguments, output in (
-        ([*begin, *(f"-backend-config={k}={v}" for k, v in backend.items())], subprocess.PIPE),
-        (
-            [
-                *command,
-                f"-var-file=environments/{name}.tfvars",
-                *(f"-var={k}={v}" for k, v in inputs.items()),
-            ],
-            None,
-        ),
+    environment |= accounts.variables(name, "developer")
+    environment |= {"TF_VAR_environment": name, "TF_VAR_sandbox": of.name, "TF_VAR_release": f"../{FACTS}"}
+    environment |= {"TF_DATA_DIR": f".terraform/{of.name}"}
+    where = {"bucket": ENVIRONMENT["state_bucket"], "key": of.state, "region": accounts.FACTS["region"]}
+    backend = [f"-backend-config={key}={value}" for key, value in where.items()]
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # Terraform hears it too, and ends in order
+    for line, output in (
+        (["init", "-reconfigure", "-lockfile=readonly", *backend], subprocess.PIPE),
+        ([change, "-auto-approve", f"-var-file=environments/{name}.tfvars"], None),
     ):
-        line = ["terraform", "-chdir=deployment", *arguments]
-        done = subprocess.run(line, env=environment, stdout=output, text=True, check=False)
+        command = ["terraform", "-chdir=deployment", *line]
+        done = subprocess.run(command, env=environment, stdout=output, text=True, check=False)
         if done.returncode:
-            sys.exit(f"{done.stdout or ''}terraform {arguments[0]} failed, see above")
+            sys.exit(f"{done.stdout or ''}terraform {line[0]} failed, see above")
+    signal.signal(signal.SIGINT, before)
 
 
 def owner() -> str:
@@ -73,7 +70,7 @@ def found(full_name: str) -> dict[str, Any] | None:
             raise
         return None
     configuration: dict[str, Any] = answer["Configuration"]
-    return {**configuration, "owner": answer.get("Tags", {}).get("owner", "")}
+    return {**configuration, "owner": answer.get("Tags", {}).get("owner", "nobody")}
 
 
 def apply(function: str, name: str, *build: str) -> None:
@@ -85,13 +82,14 @@ def apply(function: str, name: str, *build: str) -> None:
     before = found(mine.full_name)
     if before and before["owner"] != me:
         sys.exit(f"{mine.full_name} is {before['owner']}'s; choose another name: make sandbox NAME=")
-    mine.upload(PACKAGE.read_bytes())
-    terraform(mine, facts, "apply", "-auto-approve")
+    package = release.PACKAGE.read_bytes()
+    mine.upload(package)
+    terraform(mine, facts, "apply")
     functions = client("lambda")
     running = functions.get_function_configuration(FunctionName=mine.full_name)["CodeSha256"]
     if base64.b64decode(running).hex() != facts["sha256"]:  # a make sync, of which Terraform knows nothing
-        mine.sync(functions)
-    print(f"{mine.full_name} runs {facts['summary']}; make sync, watch, invoke and logs are about it")
+        mine.sync(functions, package)
+    print(f"{mine.full_name} runs {facts['summary']}; go on with make watch, or make sync and make invoke")
 
 
 def destroy(function: str, name: str, runtime: str, handler: str) -> None:
@@ -110,7 +108,7 @@ def destroy(function: str, name: str, runtime: str, handler: str) -> None:
         "sha256": "",
         "summary": "",
     }
-    terraform(gone, facts, "destroy", "-auto-approve")
+    terraform(gone, facts, "destroy")
     s3 = client("s3")
     for bucket, prefix in (("artifacts_bucket", gone.packages), ("state_bucket", gone.state)):
         where = {"Bucket": ENVIRONMENT[bucket]}

@@ -20,7 +20,7 @@ def main(function: str, name: str, runtime: str, platform: str) -> None:
     mine = sandbox(function, name)
     package.build(runtime, platform)
     with mine.used():
-        mine.sync(client("lambda"))
+        mine.sync(client("lambda"), package.PACKAGE.read_bytes())
     print(f"{mine.full_name} runs what is on disk, after {time.perf_counter() - began:.2f} s")
 
 

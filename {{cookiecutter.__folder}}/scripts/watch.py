@@ -48,7 +48,7 @@ def turn(mine: Sandbox, functions: Any, runtime: str, platform: str) -> None:
         return
     tested = time.perf_counter()
     package.build(runtime, platform)
-    mine.sync(functions)
+    mine.sync(functions, package.PACKAGE.read_bytes())
     now = time.perf_counter()
     print(f"{mine.full_name}: tests {tested - began:.2f} s, sync {now - tested:.2f} s", flush=True)
 
