@@ -44,6 +44,7 @@ FOUNDATION_NAMES = (
     "pipeline-start",
     "promoter",
     "reader",
+    "traffic",
 )
 # Modules that a generated Python repository imports or has itself.
 TAKEN_MODULES = (

@@ -48,8 +48,8 @@ resource "aws_lambda_function" "function" {
   depends_on = [aws_iam_role_policy.function]
 }
 
-# What callers invoke. buildspec.yml moves it once the new version has passed its check; a sandbox publishes none,
-# and there it stays at the latest code.
+# What callers invoke. CodeDeploy moves it once the new version has passed its check, and people do in need. A sandbox
+# publishes none; there it stays at the latest code.
 resource "aws_lambda_alias" "live" {
   name             = "live"
   description      = "The version that answers"
@@ -57,7 +57,7 @@ resource "aws_lambda_alias" "live" {
   function_version = aws_lambda_function.function.version
 
   lifecycle {
-    ignore_changes = [function_version, routing_config]
+    ignore_changes = [description, function_version, routing_config]
   }
 }
 

@@ -59,3 +59,18 @@ variable "log_retention_days" {
     error_message = "CloudWatch Logs takes 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
   }
 }
+
+variable "traffic" {
+  description = "How callers get to a new version: all at once, or as one of CodeDeploy's configurations for Lambda says."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition = contains([
+      "AllAtOnce",
+      "Canary10Percent5Minutes", "Canary10Percent10Minutes", "Canary10Percent15Minutes", "Canary10Percent30Minutes",
+      "Linear10PercentEvery1Minute", "Linear10PercentEvery2Minutes", "Linear10PercentEvery3Minutes", "Linear10PercentEvery10Minutes",
+    ], var.traffic)
+    error_message = "CodeDeploy has AllAtOnce, Canary10Percent{5,10,15,30}Minutes, Linear10PercentEvery1Minute and Linear10PercentEvery{2,3,10}Minutes."
+  }
+}
