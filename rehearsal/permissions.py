@@ -429,8 +429,11 @@ def deployments(call: "Call", action: str) -> Asked:
     if call.operation == "StopDeployment":
         yield action, "*", {}
         return
-    if call.operation == "GetDeployment":
-        said = deployment_of(call).group
+    if "deploymentId" in said or "deploymentIds" in said:
+        for identifier in said.get("deploymentIds") or [said["deploymentId"]]:
+            of = deployment_of(call, identifier).group
+            yield action, f"{here}deploymentgroup:{of['applicationName']}/{of['deploymentGroupName']}", {}
+        return
     application = f"{here}application:{said.get('applicationName')}"
     named = said.get("currentDeploymentGroupName") or said.get("deploymentGroupName", "")
     arn = said.get("ResourceArn") or (

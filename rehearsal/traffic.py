@@ -320,36 +320,45 @@ def watch(deployment: Deployment, alarms: Any) -> None:
             raise Interrupted("Stopped", "DEPLOYMENT_STOP_ON_ALARM", "ALARM_ACTIVE", message)
 
 
-def deployment_of(call: "Call") -> Deployment:
-    """Return the deployment that a call names. Raises AwsError."""
-    found = DEPLOYMENTS.get(call.parameters["deploymentId"])
+def deployment_of(call: "Call", identifier: str) -> Deployment:
+    """Return a deployment of the account that is called. Raises AwsError."""
+    found = DEPLOYMENTS.get(identifier)
     if not found or (found.account, found.region) != (call.account, call.region):
-        message = f"The deployment {call.parameters['deploymentId']} does not exist"
+        message = f"The deployment {identifier} does not exist"
         raise AwsError("DeploymentDoesNotExistException", message)
     return found
 
 
-@operation("codedeploy", "GetDeployment")
-def get_deployment(call: "Call") -> dict[str, Any]:
+def information(found: Deployment) -> dict[str, Any]:
     """Return a deployment as it is."""
-    found = deployment_of(call)
     optional = {"errorInformation": found.error, "rollbackInfo": found.rollback}
     return {
-        "deploymentInfo": {
-            "applicationName": found.group["applicationName"],
-            "deploymentGroupName": found.group["deploymentGroupName"],
-            "deploymentConfigName": found.configuration,
-            "deploymentId": found.id,
-            "revision": found.revision,
-            "status": found.status,
-            "createTime": moment(found.created),
-            **({"completeTime": moment(found.completed)} if found.completed else {}),
-            "creator": found.creator,
-            "description": found.description,
-            "computePlatform": "Lambda",
-            **{name: value for name, value in optional.items() if value},
-        }
+        "applicationName": found.group["applicationName"],
+        "deploymentGroupName": found.group["deploymentGroupName"],
+        "deploymentConfigName": found.configuration,
+        "deploymentId": found.id,
+        "revision": found.revision,
+        "status": found.status,
+        "createTime": moment(found.created),
+        **({"completeTime": moment(found.completed)} if found.completed else {}),
+        "creator": found.creator,
+        "description": found.description,
+        "computePlatform": "Lambda",
+        **{name: value for name, value in optional.items() if value},
     }
+
+
+@operation("codedeploy", "GetDeployment")
+def get_deployment(call: "Call") -> dict[str, Any]:
+    """Return a deployment."""
+    return {"deploymentInfo": information(deployment_of(call, call.parameters["deploymentId"]))}
+
+
+@operation("codedeploy", "BatchGetDeployments")
+def get_deployments(call: "Call") -> dict[str, Any]:
+    """Return some deployments."""
+    found = [deployment_of(call, name) for name in call.parameters["deploymentIds"]]
+    return {"deploymentsInfo": [information(deployment) for deployment in found]}
 
 
 @operation("codedeploy", "ListDeployments")
@@ -364,7 +373,7 @@ def list_deployments(call: "Call") -> dict[str, Any]:
 @operation("codedeploy", "StopDeployment")
 def stop_deployment(call: "Call") -> dict[str, Any]:
     """Have a deployment stop."""
-    found = deployment_of(call)
+    found = deployment_of(call, call.parameters["deploymentId"])
     if found.status in ENDED:
         raise AwsError("DeploymentAlreadyCompletedException", f"The deployment {found.id} is {found.status}")
     found.stop = True

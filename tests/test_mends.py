@@ -125,6 +125,16 @@ def test_a_bucket_says_that_it_notifies_eventbridge(accounts: EmulatedAccounts) 
 
 # Lambda
 
+
+def test_the_number_of_a_deleted_version_is_not_given_again(accounts: EmulatedAccounts) -> None:
+    client = function(accounts, Publish=True)
+    client.delete_function(FunctionName="a-function", Qualifier="1")
+    client.update_function_configuration(FunctionName="a-function", Description="changed")
+
+    assert client.publish_version(FunctionName="a-function")["Version"] == "2"
+    assert client.publish_version(FunctionName="a-function")["Version"] == "2"  # nothing has changed since
+
+
 SETTINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (
         {"DeadLetterConfig": {"TargetArn": f"arn:aws:sns:{REGION}:{OURS}:one"}},
