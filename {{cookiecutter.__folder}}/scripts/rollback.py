@@ -2,8 +2,8 @@
 
 Usage: python scripts/rollback.py FUNCTION
 
-ENV names the environment; TO a revision, else it is what answered before; WHY says why, which is kept, with who
-it was, in the description of the alias; YES=1 does not ask. A shift of traffic that is under way is stopped.
+ENV names the environment; TO a revision, else it is what answered before; WHY says why. That is kept, with who
+it was, in the alias's description. YES=1 does not ask. A shift of traffic that is under way is stopped.
 """
 
 import base64
@@ -62,7 +62,7 @@ class Rollback:
         return found[0]
 
     def before(self) -> Release:
-        """Return the release that answered before, or exit. deployment/shift.sh says from where it has gone."""
+        """Return the release that answered before, or exit; deployment/shift.sh keeps from where it went."""
         start = self.answers if self.shifts else ""
         shifts = [] if start else self.shifting(["Succeeded"])
         done: list[dict[str, Any]] = []
