@@ -2,7 +2,7 @@
 
 Usage: python scripts/rollback.py FUNCTION
 
-ENV names the environment; TO a revision, else it is what answered before; WHY says why. That is kept, with who
+ENV names the environment, TO a revision (else it is what answered before), WHY why; that is kept, with who
 it was, in the alias's description. YES=1 does not ask. A shift of traffic that is under way is stopped.
 """
 
