@@ -1,12 +1,9 @@
 """`make releases`: what one can go back to in an environment.
 
-Usage: python scripts/releases.py FUNCTION
-
-ENV names the environment.
+Usage: python scripts/releases.py FUNCTION ENVIRONMENT
 """
 
 import base64
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,14 +22,6 @@ class Release:
     summary: str
     date: datetime
     sha256: str
-
-
-def chosen() -> str:
-    """Return the environment that ENV names, or exit."""
-    if not os.environ.get("ENV"):
-        names = [environment["name"] for environment in accounts.FACTS["environments"]]
-        sys.exit(f"say which environment, such as ENV={names[-1]}; there are {', '.join(names)}")
-    return str(accounts.environment(os.environ["ENV"])["name"])
 
 
 def versions(functions: Any, function: str) -> list[Release]:
@@ -80,9 +69,9 @@ def find(name: str, function: str) -> list[Release]:
     return published + [package for package in stored if package.revision not in known]
 
 
-def main(function: str) -> None:
+def main(function: str, name: str) -> None:
     """Print what one can go back to."""
-    name = chosen()
+    accounts.environment(name)
     with accounts.explained():
         found = find(name, function)
         alias = accounts.client("lambda", name, "operator").get_alias(FunctionName=function, Name="live")

@@ -1,9 +1,9 @@
 """`make rollback`: gives all traffic of an environment to an earlier release, until the next promotion.
 
-Usage: python scripts/rollback.py FUNCTION
+Usage: python scripts/rollback.py FUNCTION ENVIRONMENT REVISION [--yes]
 
-ENV names the environment, TO a revision (else it is what answered before), WHY why; that is kept, with who
-it was, in the alias's description. YES=1 does not ask. A shift of traffic that is under way is stopped.
+REVISION may be empty: then it goes back to what answered before. The variable WHY says why; that is kept, with
+who it was, in the description of the alias. A shift of traffic that is under way is stopped.
 """
 
 import base64
@@ -16,7 +16,7 @@ from typing import Any
 import accounts
 from botocore.session import Session
 from release import printable
-from releases import Release, chosen, find
+from releases import Release, find
 
 UNDER_WAY = ["Created", "Queued", "InProgress", "Ready", "Baking"]
 BATCH = 25  # deployments that CodeDeploy tells of at once
@@ -143,9 +143,9 @@ def ask(question: str, variable: str) -> str:
     return input(question).strip()
 
 
-def main(function: str) -> None:
+def main(function: str, name: str, to: str, *yes: str) -> None:
     """Go back, once a person has said why, and yes."""
-    name, to = chosen(), os.environ.get("TO")
+    accounts.environment(name)
     with accounts.explained():
         rollback = Rollback(name, function)
         release = rollback.revision(to) if to else rollback.before()
@@ -157,7 +157,7 @@ def main(function: str) -> None:
             print(f"a shift of traffic is under way and will be stopped: {', '.join(rollback.shifts)}")
         print(f"it goes back to version {release.version or '(published again)'}: {release.summary}")
         why = os.environ.get("WHY") or ask("Why? ", "WHY='...'")
-        if not why or (os.environ.get("YES") != "1" and ask("Only yes goes on: ", "YES=1") != "yes"):
+        if not why or not (yes or ask("Only yes goes on: ", "YES=1") == "yes"):
             sys.exit("nothing was changed")
         version = rollback.go(release, why)
     print(f"{name} answers with version {version}, until the next promotion")

@@ -1,12 +1,11 @@
 """`make status`: what runs in each environment, and how far it is behind the one before.
 
-Usage: python scripts/status.py FUNCTION
+Usage: python scripts/status.py FUNCTION ENVIRONMENT [--json]
 
-ENV names one environment; JSON=1 is for machines. Exits with 1 if an environment cannot be asked.
+ENVIRONMENT may be empty, for all. Exits with 1 if one cannot be asked.
 """
 
 import json
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ import accounts
 from botocore.exceptions import BotoCoreError, ClientError
 
 COLUMNS = ["environment", "version", "revision", "age", "pipeline", "behind", "commit"]
+WORDS = {"InProgress": "in progress"}
 MISSING = {"ResourceNotFoundException", "PipelineNotFoundException"}
 
 
@@ -26,9 +26,9 @@ MISSING = {"ResourceNotFoundException", "PipelineNotFoundException"}
 class Runs:
     """What runs in an environment, as far as it is known.
 
-    subject: with the author. published: when the version was. weights: of other versions, while traffic is
-    shifted. note: who went back to this version, and why. behind: commits of the environment before that are
-    missing here. problem: why nothing can be said.
+    published: when the version was. weights: of other versions, while traffic is shifted. note: who went back
+    to this version, and why. behind: how many commits of the environment before are missing, None where that
+    is not known. problem: why nothing can be said.
     """
 
     environment: str
@@ -40,7 +40,7 @@ class Runs:
     weights: dict[str, float] | None = None
     note: str = ""
     pipeline: str = ""
-    behind: int | str = ""
+    behind: int | None = None
     problem: str = ""
 
 
@@ -72,7 +72,7 @@ def ask(environment: str, function: str) -> Runs:
 
 
 def state(pipelines: Any, function: str) -> str:
-    """Return where a pipeline is: the stage that fails or runs, else when it last succeeded."""
+    """Return where a pipeline is: at the stage that runs, waits or has failed, else at its end."""
     try:
         stages = pipelines.get_pipeline_state(name=function)["stageStates"]
     except ClientError as error:
@@ -80,22 +80,19 @@ def state(pipelines: Any, function: str) -> str:
             return "none: make pipeline"
         raise
     for stage in stages:
-        status = stage.get("latestExecution", {}).get("status", "")
-        waits = [a for a in stage["actionStates"] if a.get("latestExecution", {}).get("token")]
-        if waits or status not in ("", "Succeeded"):
-            return f"{stage['stageName']} {'waits' if waits else status}"
-    return "Succeeded"
+        status = stage.get("latestExecution", {}).get("status", "Succeeded")
+        if any("token" in action.get("latestExecution", {}) for action in stage["actionStates"]):
+            status = "waits"
+        if status != "Succeeded":
+            return f"{stage['stageName']} {WORDS.get(status, status.lower())}"
+    return "succeeded"
 
 
-def count_behind(found: list[Runs]) -> None:
-    """Fill in how many commits each environment lacks that the one before has."""
-    for before, runs in pairwise(found):
-        if before.revision and runs.revision:
-            commits = f"{runs.revision}..{before.revision}"
-            git = subprocess.run(
-                ["git", "rev-list", "--count", commits], capture_output=True, text=True, check=False
-            )
-            runs.behind = int(git.stdout) if git.returncode == 0 else "unknown here: git fetch"
+def missing(revision: str, newer: str) -> int | None:
+    """Return how many commits a revision lacks that a newer one has, None if this clone lacks one."""
+    command = ["git", "rev-list", "--count", f"{revision}..{newer}"]
+    counted = subprocess.run(command, capture_output=True, text=True, check=False)
+    return int(counted.stdout) if counted.returncode == 0 else None
 
 
 def age(published: str) -> str:
@@ -109,47 +106,44 @@ def age(published: str) -> str:
 
 def row(runs: Runs) -> list[str]:
     """Return what the table says of an environment."""
-    if runs.problem:
-        return [runs.environment, runs.problem]
     if not runs.version:
         return [runs.environment, "-", "-", "-", runs.pipeline, "-", "not deployed yet"]
-    shift = "".join(f" ({weight:.0%} on {version})" for version, weight in (runs.weights or {}).items())
-    return [
-        runs.environment,
-        runs.version + shift,
-        runs.revision,
-        age(runs.published),
-        runs.pipeline,
-        str(runs.behind or "-"),
-        f"{runs.subject} ({runs.author})",
-    ]
+    shift = "".join(f" ({weight:.0%} {version})" for version, weight in (runs.weights or {}).items())
+    behind = "-" if runs.behind is None else str(runs.behind or "no")
+    commit = f"{runs.subject} ({runs.author})"
+    facts = [runs.version + shift, runs.revision, age(runs.published), runs.pipeline, behind, commit]
+    return [runs.environment, *facts]
 
 
-def show(found: list[Runs]) -> None:
-    """Print the table, and below it who went back."""
-    rows = [COLUMNS, *map(row, found)]
-    widths = [max(len(cell) for r in rows if len(r) == len(COLUMNS) for cell in [r[i]]) for i in range(6)]
+def show(found: list[Runs], unknown: bool) -> None:
+    """Print the table, and below it what else there is to say."""
+    rows = [COLUMNS, *(row(runs) for runs in found if not runs.problem)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows:
-        padded = [cell.ljust(width) for cell, width in zip(cells, [*widths, 0], strict=False)]
-        print("  ".join(padded).rstrip())
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
     for runs in found:
-        if runs.note:
-            print(f"{runs.environment}: {runs.note}")
+        if runs.problem or runs.note:
+            print(f"{runs.environment}: {runs.problem or runs.note}")
+    if unknown:
+        print("How far one is behind is not known: this clone lacks a commit that runs. git fetch")
 
 
-def main(function: str) -> int:
+def main(function: str, chosen: str, *as_json: str) -> int:
     """Show what runs; return the exit code."""
     names = [environment["name"] for environment in accounts.FACTS["environments"]]
-    if chosen := os.environ.get("ENV"):
-        accounts.environment(chosen)
+    if chosen:
+        last = names.index(accounts.environment(chosen)["name"])
+        names = names[max(last - 1, 0) : last + 1]  # the one before tells how far it is behind
     with ThreadPoolExecutor(len(names)) as pool:
         found = list(pool.map(ask, names, [function] * len(names)))
-    count_behind(found)
-    shown = [runs for runs in found if chosen in (None, "", runs.environment)]
-    if os.environ.get("JSON"):
+    comparable = [pair for pair in pairwise(found) if all(runs.revision for runs in pair)]
+    for before, runs in comparable:
+        runs.behind = missing(runs.revision, before.revision)
+    shown = found[-1:] if chosen else found
+    if as_json:
         print(json.dumps([asdict(runs) for runs in shown], indent=2))
     else:
-        show(shown)
+        show(shown, unknown=any(runs.behind is None for _, runs in comparable))
     return 1 if any(runs.problem for runs in shown) else 0
 
 
