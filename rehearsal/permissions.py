@@ -17,7 +17,6 @@ from moto.sns.models import sns_backends
 
 from rehearsal.mends import AwsError, owner
 from rehearsal.policies import Caller, Document, Policies, Request, UnknownError, decide, parse
-from rehearsal.traffic import deployment_of, group
 
 if TYPE_CHECKING:
     from rehearsal.accounts import Call
@@ -423,34 +422,6 @@ def rules(call: "Call", action: str) -> Asked:
         yield "events:TagResource", arn, {}
 
 
-def deployments(call: "Call", action: str) -> Asked:
-    """Yield what CodeDeploy checks; who deploys registers the revision and reads the configuration too."""
-    said, here = call.parameters, f"arn:aws:codedeploy:{call.region}:{call.account}:"
-    if call.operation == "StopDeployment":
-        yield action, "*", {}
-        return
-    if "deploymentId" in said or "deploymentIds" in said:
-        for identifier in said.get("deploymentIds") or [said["deploymentId"]]:
-            of = deployment_of(call, identifier).group
-            yield action, f"{here}deploymentgroup:{of['applicationName']}/{of['deploymentGroupName']}", {}
-        return
-    application = f"{here}application:{said.get('applicationName')}"
-    named = said.get("currentDeploymentGroupName") or said.get("deploymentGroupName", "")
-    arn = said.get("ResourceArn") or (
-        f"{here}deploymentgroup:{said['applicationName']}/{named}" if named else application
-    )
-    yield action, arn, {}
-    if said.get("tags") and call.operation.startswith("Create"):
-        yield "codedeploy:TagResource", arn, {}
-    if call.operation in ("CreateDeploymentGroup", "UpdateDeploymentGroup") and said.get("serviceRoleArn"):
-        yield "iam:PassRole", said["serviceRoleArn"], {"iam:passedtoservice": "codedeploy.amazonaws.com"}
-    if call.operation == "CreateDeployment":
-        configuration = said.get("deploymentConfigName") or group(call, named)["deploymentConfigName"]
-        yield "codedeploy:GetDeploymentConfig", f"{here}deploymentconfig:{configuration}", {}
-        yield "codedeploy:RegisterApplicationRevision", application, {}
-        yield "codedeploy:GetApplicationRevision", application, {}
-
-
 def topics(call: "Call", action: str) -> Asked:
     """Yield what SNS checks; an encrypted topic needs its key too."""
     yield from derived(call, action)
@@ -484,7 +455,6 @@ def tables(call: "Call", action: str) -> Asked:
 READERS: dict[str, Callable[["Call", str], Asked]] = {
     "cloudwatch": alarms,
     "codebuild": projects,
-    "codedeploy": deployments,
     "codepipeline": pipelines,
     "dynamodb": tables,
     "events": rules,

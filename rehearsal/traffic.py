@@ -21,11 +21,12 @@ from botocore.exceptions import ClientError
 from moto.awslambda.models import lambda_backends
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.codedeploy.models import codedeploy_backends
-from moto.iam.models import iam_backends
 from moto.sns.models import sns_backends
 
+from rehearsal import executions
 from rehearsal.executions import moment, now
-from rehearsal.mends import AwsError, listed, operation
+from rehearsal.mends import AwsError, operation
+from rehearsal.permissions import READERS, Asked, to_publish
 
 if TYPE_CHECKING:
     from rehearsal.accounts import Call
@@ -69,6 +70,7 @@ class Deployment:
     created: float = field(default_factory=now)
     completed: float | None = None
     stop: bool = False
+    moved: bool = False
 
 
 GROUPS: dict[tuple[str, str, str, str], dict[str, Any]] = {}  # by account, region, application, name
@@ -78,6 +80,12 @@ CREDIT: dict[str, float] = defaultdict(float)  # of an alias: what its second ve
 
 
 # Applications and groups
+
+
+def group_arn(account: str, region: str, facts: dict[str, Any]) -> str:
+    """Return the ARN of a deployment group."""
+    name = f"{facts['applicationName']}/{facts['deploymentGroupName']}"
+    return f"arn:aws:codedeploy:{region}:{account}:deploymentgroup:{name}"
 
 
 @operation("codedeploy", "DeleteApplication")
@@ -100,22 +108,12 @@ def group(call: "Call", name: str) -> dict[str, Any]:
     return GROUPS[key]
 
 
-def check_group(call: "Call", facts: dict[str, Any]) -> None:
-    """Refuse a configuration that is not CodeDeploy's, and a role that it may not wear."""
-    configuration = facts.get("deploymentConfigName", "")
+def check_configuration(call: "Call") -> None:
+    """Refuse a configuration that is not one of CodeDeploy's own for Lambda."""
+    configuration = call.parameters["deploymentConfigName"]
     if not CONFIGURATION.fullmatch(configuration):
         message = f"No Deployment Configuration found for name: {configuration}"
         raise AwsError("DeploymentConfigDoesNotExistException", message)
-    roles = iam_backends[call.account]["aws"].get_roles()
-    trust = next((r.assume_role_policy_document for r in roles if r.arn == facts["serviceRoleArn"]), "{}")
-    services = [
-        service
-        for statement in listed(json.loads(trust).get("Statement", []))
-        for service in listed(statement["Principal"].get("Service", []))
-    ]
-    if "codedeploy.amazonaws.com" not in services:
-        message = f"AWS CodeDeploy may not assume the role {facts['serviceRoleArn']}."
-        raise AwsError("InvalidRoleException", message)
 
 
 @operation("codedeploy", "CreateDeploymentGroup")
@@ -124,11 +122,11 @@ def create_group(call: "Call") -> dict[str, Any]:
     backend = codedeploy_backends[call.account][call.region]
     name, application = call.parameters["deploymentGroupName"], call.parameters["applicationName"]
     backend.get_application(application)
-    check_group(call, call.parameters)
+    check_configuration(call)
     facts = {key: value for key, value in call.parameters.items() if key != "tags"}
     facts |= {"deploymentGroupId": str(uuid.uuid4()), "computePlatform": "Lambda"}
     GROUPS[call.account, call.region, application, name] = facts
-    arn = f"arn:aws:codedeploy:{call.region}:{call.account}:deploymentgroup:{application}/{name}"
+    arn = group_arn(call.account, call.region, facts)
     backend.tagger.tag_resource(arn, call.parameters.get("tags", []))
     return {"deploymentGroupId": facts["deploymentGroupId"]}
 
@@ -143,9 +141,9 @@ def get_group(call: "Call") -> dict[str, Any]:
 def update_group(call: "Call") -> dict[str, Any]:
     """Change a deployment group. AWS does, moto cannot."""
     facts = group(call, call.parameters["currentDeploymentGroupName"])
-    changed = {key: value for key, value in call.parameters.items() if not key.startswith("current")}
-    check_group(call, facts | changed)
-    facts |= changed
+    if "deploymentConfigName" in call.parameters:
+        check_configuration(call)
+    facts |= {key: value for key, value in call.parameters.items() if not key.startswith("current")}
     return {"hooksNotCleanedUp": []}
 
 
@@ -220,7 +218,7 @@ class Interrupted(Exception):  # noqa: N818  not always an error
 class Traffic:
     """The deployments of a world, each run by a thread. One that runs is not copied with its world."""
 
-    def __init__(self, world: threading.Lock, client: Clients) -> None:
+    def __init__(self, world: threading.RLock, client: Clients) -> None:
         """Begin; world: held while its state is changed; client: returns one for a service, by role."""
         self._world, self._client, self._making = world, client, threading.Lock()
 
@@ -233,23 +231,28 @@ class Traffic:
         return {"deploymentId": deployment.id}
 
     def _run(self, deployment: Deployment) -> None:
-        role = deployment.group["serviceRoleArn"].rpartition("/")[2]
+        """Run a deployment to its end."""
+        deployment.status = "InProgress"
+        account, region, role = deployment.account, deployment.region, deployment.group["serviceRoleArn"]
         with self._making:  # SDK sessions are not for two threads at once
             functions, alarms = (
-                self._client(service, deployment.account, deployment.region, role)
+                self._client(service, account, region, role.rpartition("/")[2])
                 for service in ("lambda", "cloudwatch")
             )
-        deployment.status = "InProgress"
         try:
+            source = group_arn(account, region, deployment.group)
+            if why := executions.act(
+                "codedeploy.amazonaws.com", account, region, [], role=role, source=source
+            ):
+                raise Interrupted("Failed", "DEPLOYMENT_FAILURE", "IAM_ROLE_MISSING", why)
             self._shift(deployment, functions, alarms)
-            deployment.status = "Succeeded"
+            status = "Succeeded"
         except Interrupted as why:
-            deployment.error = why.error
+            status, deployment.error = why.status, why.error
             automatic = deployment.group.get("autoRollbackConfiguration", {})
-            if automatic.get("enabled") and why.event in automatic.get("events", []):
+            if deployment.moved and automatic.get("enabled") and why.event in automatic.get("events", []):
                 self._roll_back(deployment, functions)
-            deployment.completed, deployment.status = now(), why.status
-        deployment.completed = now()
+        deployment.completed, deployment.status = now(), status
 
     def _shift(self, deployment: Deployment, functions: Any, alarms: Any) -> None:
         """Move the alias, step by step. Raises Interrupted."""
@@ -266,6 +269,7 @@ class Traffic:
                     time.sleep(WATCH)
                     watch(deployment, alarms)
                 weights = {deployment.target: share} if share < 1 else {}
+                deployment.moved = True
                 functions.update_alias(
                     **place,
                     FunctionVersion=deployment.current if weights else deployment.target,
@@ -282,6 +286,7 @@ class Traffic:
             current=deployment.target,
             target=deployment.current,
             creator="codeDeployRollback",
+            description="",
             id=new_id(),
             created=now(),
             error={},
@@ -380,6 +385,36 @@ def stop_deployment(call: "Call") -> dict[str, Any]:
     return {"status": "Pending", "statusMessage": "Stopping the deployment"}
 
 
+def deployments(call: "Call", action: str) -> Asked:
+    """Yield what CodeDeploy checks; who deploys registers the revision and reads the configuration too."""
+    said, here = call.parameters, f"arn:aws:codedeploy:{call.region}:{call.account}:"
+    if call.operation == "StopDeployment":
+        yield action, "*", {}
+        return
+    if "deploymentId" in said or "deploymentIds" in said:
+        for identifier in said.get("deploymentIds") or [said["deploymentId"]]:
+            yield action, group_arn(call.account, call.region, deployment_of(call, identifier).group), {}
+        return
+    application = f"{here}application:{said.get('applicationName')}"
+    named = said.get("currentDeploymentGroupName") or said.get("deploymentGroupName", "")
+    arn = said.get("ResourceArn") or (
+        f"{here}deploymentgroup:{said['applicationName']}/{named}" if named else application
+    )
+    yield action, arn, {}
+    if said.get("tags") and call.operation.startswith("Create"):
+        yield "codedeploy:TagResource", arn, {}
+    if call.operation in ("CreateDeploymentGroup", "UpdateDeploymentGroup") and said.get("serviceRoleArn"):
+        yield "iam:PassRole", said["serviceRoleArn"], {"iam:passedtoservice": "codedeploy.amazonaws.com"}
+    if call.operation == "CreateDeployment":
+        configuration = said.get("deploymentConfigName") or group(call, named)["deploymentConfigName"]
+        yield "codedeploy:GetDeploymentConfig", f"{here}deploymentconfig:{configuration}", {}
+        yield "codedeploy:RegisterApplicationRevision", application, {}
+        yield "codedeploy:GetApplicationRevision", application, {}
+
+
+READERS["codedeploy"] = deployments
+
+
 # Functions that share an alias
 
 
@@ -439,6 +474,7 @@ def evaluate(account: str, region: str) -> None:
             "NewStateReason": alarm.state_reason,
         }
         for topic in alarm.alarm_actions if state == "ALARM" else alarm.ok_actions:
-            sns_backends[account][region].publish(
-                json.dumps(message), topic, subject=f"{state}: {alarm.name}"
-            )
+            publishes = [("sns:Publish", topic), *((action, key) for action, key, _ in to_publish(topic))]
+            source = alarm.alarm_arn
+            if executions.act("cloudwatch.amazonaws.com", account, region, publishes, source=source) is None:
+                sns_backends[account][region].publish(json.dumps(message), topic)

@@ -287,6 +287,7 @@ def test_an_alias_that_has_moved_meanwhile_is_left_alone(shifted: Shifted) -> No
     done = shifted.ended(shifted.begin("3", current="2"))
 
     assert (done["status"], done["errorInformation"]["code"]) == ("Failed", "INVALID_LAMBDA_CONFIGURATION")
+    assert shifted.alias() == ("1", {})
 
 
 @pytest.mark.parametrize(
@@ -312,8 +313,6 @@ def test_a_revision_that_cannot_be_read_is_refused(
             {"deploymentConfigName": "CodeDeployDefault.LambdaLinear10PercentEvery1Minutes"},
             "DeploymentConfig",
         ),
-        ({"serviceRoleArn": f"arn:aws:iam::{ACCOUNT}:role/lambda"}, "InvalidRoleException"),
-        ({"serviceRoleArn": f"arn:aws:iam::{ACCOUNT}:role/nobody"}, "InvalidRoleException"),
     ],
 )
 def test_a_group_that_could_not_deploy_is_refused(shifted: Shifted, facts: dict[str, str], code: str) -> None:
@@ -328,6 +327,15 @@ def test_codedeploy_moves_an_alias_by_its_role_alone(shifted: Shifted) -> None:
 
     assert (done["status"], done["errorInformation"]["code"]) == ("Failed", "IAM_ROLE_PERMISSIONS")
     assert "lambda:GetAlias" in done["errorInformation"]["message"]
+
+
+def test_codedeploy_wears_no_role_that_does_not_trust_it(shifted: Shifted) -> None:
+    shifted.group(serviceRoleArn=f"arn:aws:iam::{ACCOUNT}:role/lambda")
+    shifted.world.ask("enforce")
+
+    done = shifted.ended(shifted.begin("2"))
+
+    assert (done["status"], done["errorInformation"]["code"]) == ("Failed", "IAM_ROLE_MISSING")
 
 
 # Alarms

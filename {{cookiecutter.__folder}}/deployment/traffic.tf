@@ -1,21 +1,17 @@
 # How callers get to a new version: CodeDeploy moves the alias, at once or step by step. If an alarm goes on meanwhile,
 # it moves it back.
 
-locals {
-  shifted = var.function_name == null ? toset(["live"]) : toset([]) # a sandbox has no callers to be careful with
-}
-
 resource "aws_codedeploy_app" "function" {
-  for_each = local.shifted
+  count = var.sandbox == null ? 1 : 0 # a sandbox has no callers to be careful with
 
   name             = local.function_name
   compute_platform = "Lambda"
 }
 
 resource "aws_codedeploy_deployment_group" "live" {
-  for_each = local.shifted
+  count = var.sandbox == null ? 1 : 0
 
-  app_name               = aws_codedeploy_app.function[each.key].name
+  app_name               = aws_codedeploy_app.function[0].name
   deployment_group_name  = aws_lambda_alias.live.name
   deployment_config_name = "CodeDeployDefault.Lambda${var.traffic}"
   service_role_arn       = "arn:aws:iam::${local.account.id}:role/${local.accounts.organization}-traffic"
