@@ -2,8 +2,8 @@
 
 Usage: python scripts/rollback.py FUNCTION ENVIRONMENT REVISION [--yes]
 
-REVISION may be empty: then it goes back to what answered before. The variable WHY says why. That and who did it
-is kept in the description of the alias. A shift of traffic that is under way is stopped.
+REVISION may be empty: then it goes back to what answered before. The variable WHY says why, which is kept in
+the description of the alias, with who it was. A shift of traffic that is under way is stopped.
 """
 
 import base64
