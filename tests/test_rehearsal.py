@@ -61,7 +61,7 @@ def test_the_revision_is_shown_by_every_pipeline_and_to_the_approver(rehearsed: 
         assert [revision["revisionSummary"] for revision in done["sourceRevisions"]] == [shown]
 
     (approval,) = [run for run in rehearsed.result.runs if run.action == "Approve"]
-    assert approval.message == f"{summary} | Plan: 8 to add, 0 to change, 0 to destroy."
+    assert approval.message == f"{summary} | Plan: 10 to add, 0 to change, 0 to destroy."
 
 
 def test_a_new_pipeline_waits_for_its_first_release(rehearsed: Rehearsed) -> None:
@@ -124,7 +124,7 @@ def test_the_report_stands_alone_and_tells_all(rehearsed: Rehearsed) -> None:
         "prod runs the package of this commit",
         "make test",
         "terraform apply",
-        "8 to add",
+        "10 to add",
         "lambda Function",
     ):
         assert said in page
