@@ -17,7 +17,7 @@ from worlds import FACTS, NAME, PROD, REGION, STAGE, Rehearsed, World
 
 from rehearsal import people, terraform
 from rehearsal.accounts import EmulatedAccounts
-from rehearsal.pipelines import Run, git
+from rehearsal.pipelines import Run, Walker, git
 
 WITHOUT_AWS = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 SECOND = "2" * 40
@@ -53,21 +53,47 @@ class Desk:
         (found,) = json.loads(done.stdout)
         return dict(found)
 
-    def alias(self) -> dict[str, Any]:
-        """Return production's alias."""
-        alias: dict[str, Any] = self.world.client("lambda", PROD).get_alias(FunctionName=NAME, Name="live")
-        return alias
+    def alias(self, environment: dict[str, Any]) -> tuple[str, dict[str, float], str]:
+        """Return the version that answers in an environment, the weights of others, and what is said."""
+        alias = self.world.client("lambda", environment).get_alias(FunctionName=NAME, Name="live")
+        routing = alias.get("RoutingConfig") or {}
+        return alias["FunctionVersion"], routing.get("AdditionalVersionWeights", {}), alias["Description"]
 
-    def plan(self, release: bytes) -> int:
-        """Return the exit code of the deployer's plan of a release in production, 0 without changes."""
+    def wait_for_weights(self, environment: dict[str, Any]) -> None:
+        """Wait until traffic is shifted."""
+        deadline = time.monotonic() + 120
+        while not self.alias(environment)[1]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    def promote(self, release: bytes) -> None:
+        """Have a release deployed to stage, and no further."""
+        self.world.send(release, STAGE)
+        walker = Walker(self.accounts, REGION, {})
+        walker.walk([STAGE["id"]])
+        assert [run.message for run in walker.runs if run.status != "Succeeded"] == []
+
+    def released(self) -> bytes:
+        """Return the release that was promoted to stage last."""
+        place = {"Bucket": STAGE["artifacts_bucket"], "Key": f"promoted/{NAME}.zip"}
+        content: bytes = self.world.client("s3", STAGE).get_object(**place)["Body"].read()
+        return content
+
+    def plan(self, release: bytes, environment: dict[str, Any]) -> int:
+        """Return the exit code of the deployer's plan of a release, 0 without changes."""
         folder = self.world.folder / f"plan-{time.monotonic_ns()}"
         with ZipFile(io.BytesIO(release)) as archive:
             archive.extractall(folder)
-        deployer = self.accounts.environment(PROD["id"], REGION, f"{NAME}-deployer")
+        deployer = self.accounts.environment(environment["id"], REGION, f"{NAME}-deployer")
         variables = WITHOUT_AWS | deployer | terraform.environment(folder)
-        backend = {"bucket": PROD["state_bucket"], "key": f"functions/{NAME}.tfstate", "region": REGION}
+        backend = {
+            "bucket": environment["state_bucket"],
+            "key": f"functions/{NAME}.tfstate",
+            "region": REGION,
+        }
         place = [f"-backend-config={name}={value}" for name, value in backend.items()]
-        inputs = ["-var=environment=prod", "-var-file=environments/prod.tfvars", "-detailed-exitcode"]
+        name = environment["name"]
+        inputs = [f"-var=environment={name}", f"-var-file=environments/{name}.tfvars", "-detailed-exitcode"]
         for arguments in ["init", "-lockfile=readonly", *place], ["plan", *inputs]:
             done = subprocess.run(
                 ["terraform", f"-chdir={folder}/deployment", arguments[0], "-input=false", *arguments[1:]],
@@ -124,12 +150,13 @@ def desk(world: World, tools: Path) -> Desk:
 
 
 @pytest.fixture(scope="module")
-def twice(rehearsed: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedAccounts]:
-    """A world in which production has got a second release; for forks."""
+def twice(
+    rehearsed: Rehearsed, tools: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmulatedAccounts]:
+    """A world in which stage has got a second release; for forks."""
     with rehearsed.world.fork() as accounts:
         world = World(rehearsed, accounts, tmp_path_factory.mktemp("twice"))
-        world.send(changed(world, SECOND, "Second"), PROD)
-        assert world.walk() == []
+        Desk(world, tools).promote(changed(world, SECOND, "Second"))
         yield accounts
 
 
@@ -220,66 +247,57 @@ def test_an_environment_that_cannot_be_reached_is_a_line_beside_the_others(desk:
 # Going back
 
 
-def test_production_goes_back_to_what_answered_before_and_on_with_the_next_promotion(second: Desk) -> None:
-    world, current = second.world, second.world.release()
-    done = second.make("rollback", ENV="prod", **BACK)
+def test_an_environment_goes_back_to_what_answered_before(second: Desk, rehearsed: Rehearsed) -> None:
+    done = second.make("rollback", ENV="stage", **BACK)
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "prod answers with version 1, until the next promotion"
-    alias = second.alias()
-    assert alias["FunctionVersion"] == "1"
-    assert alias["Description"].startswith("Back to version 1 from 2 on ")
-    assert alias["Description"].endswith(" by rehearsal: it is slow")
-    assert f"prod: {alias['Description']}" in second.make("status").stdout
-    assert second.plan(current) == 0
-
-    world.send(changed(world, "3" * 40, "Third", handler="print('third')"), PROD)
-    assert world.walk() == []
-
-    assert second.alias()["FunctionVersion"] == "3"
-    assert second.status()["note"] == ""
-    assert second.plan(world.release()) == 0
-    again = second.make("rollback", ENV="prod", **BACK)
-    assert again.stdout.splitlines()[-1] == "prod answers with version 1, until the next promotion"
+    assert done.stdout.splitlines()[-1] == "stage answers with version 1, until the next promotion"
+    version, _, said = second.alias(STAGE)
+    assert version == "1"
+    assert said.startswith("Back to version 1 from 2 on ")
+    assert said.endswith(" by rehearsal: it is slow")
+    assert f"stage: {said}" in second.make("status").stdout
+    assert second.plan(second.released(), STAGE) == 0
 
 
-def test_production_goes_back_to_a_revision(second: Desk, rehearsed: Rehearsed) -> None:
+def test_an_environment_goes_back_to_a_revision(second: Desk, rehearsed: Rehearsed) -> None:
     revision = rehearsed.result.revision
-    done = second.make("rollback", ENV="prod", TO=revision, **BACK)
+    done = second.make("rollback", ENV="stage", TO=revision, **BACK)
 
-    assert done.stdout.splitlines()[-1] == "prod answers with version 1, until the next promotion"
-    assert second.make("rollback", ENV="prod", TO=revision[:8], **BACK).stderr.startswith(
-        f"version 1 answers already: {revision[:12]}"
-    )
-    assert second.make("rollback", ENV="prod", TO=SECOND[:7], **BACK).returncode == 0
-    assert second.alias()["FunctionVersion"] == "2"
+    assert done.stdout.splitlines()[-1] == "stage answers with version 1, until the next promotion"
+    again = second.make("rollback", ENV="stage", TO=revision[:8], **BACK)
+    assert again.stderr.startswith(f"version 1 answers already: {revision[:12]}")
+    assert second.make("rollback", ENV="stage", TO=SECOND[:7], **BACK).returncode == 0
+    assert second.alias(STAGE)[0] == "2"
 
 
-def test_a_release_whose_version_is_gone_is_published_again(second: Desk, rehearsed: Rehearsed) -> None:
-    functions = second.world.client("lambda", PROD)
+def test_a_release_whose_version_is_gone_is_published_again_until_the_next_promotion(
+    second: Desk, rehearsed: Rehearsed
+) -> None:
+    functions, revision = second.world.client("lambda", STAGE), rehearsed.result.revision
     package = functions.get_function_configuration(FunctionName=NAME, Qualifier="1")["CodeSha256"]
     latest = functions.get_function_configuration(FunctionName=NAME)["CodeSha256"]
     functions.delete_function(FunctionName=NAME, Qualifier="1")
-    revision, release = rehearsed.result.revision, second.world.release()
 
-    listed = [line.split() for line in second.make("releases", ENV="prod").stdout.splitlines()]
+    listed = [line.split() for line in second.make("releases", ENV="stage").stdout.splitlines()]
     assert listed[1][:2] == ["*", "2"]
     assert (listed[2][0], listed[2][3]) == ("-", revision[:12])
-    assert "TO=REVISION" in second.make("rollback", ENV="prod", **BACK).stderr
-    done = second.make("rollback", ENV="prod", TO=revision, **BACK)
+    assert "TO=REVISION" in second.make("rollback", ENV="stage", **BACK).stderr
+    done = second.make("rollback", ENV="stage", TO=revision, **BACK)
 
     assert done.returncode == 0, done.stderr
-    version = second.alias()["FunctionVersion"]
-    answers = functions.get_function_configuration(FunctionName=NAME, Qualifier=version)
-    assert (version, answers["CodeSha256"]) == ("3", package)
+    answers = functions.get_function_configuration(FunctionName=NAME, Qualifier="live")
+    assert (answers["Version"], answers["CodeSha256"]) == ("3", package)
     assert answers["Description"] == rehearsed.result.release["summary"]
     assert functions.get_function_configuration(FunctionName=NAME)["CodeSha256"] == latest
-    assert second.plan(release) == 0
+    assert second.plan(second.released(), STAGE) == 0
 
-    second.world.send(release, PROD)  # once more
-    assert second.world.walk() == []
-    live = functions.get_function_configuration(FunctionName=NAME, Qualifier="live")
-    assert (live["Version"], live["CodeSha256"]) == ("4", latest)
+    second.promote(second.released())  # the very release whose version is not the latest any more
+    answers = functions.get_function_configuration(FunctionName=NAME, Qualifier="live")
+    assert (answers["Version"], answers["CodeSha256"]) == ("4", latest)
+    assert second.status(STAGE)["note"] == ""
+    back = second.make("rollback", ENV="stage", **BACK)
+    assert back.stdout.splitlines()[-1] == "stage answers with version 3, until the next promotion"
 
 
 @pytest.mark.parametrize(
@@ -287,9 +305,9 @@ def test_a_release_whose_version_is_gone_is_published_again(second: Desk, rehear
     [
         ({}, "Which environment? make rollback ENV=NAME; there are: dev prod stage"),
         ({"ENV": "qa"}, "there is no environment 'qa'; there are dev, stage, prod"),
-        ({"ENV": "prod", "YES": "1"}, "nothing was changed: nobody is here to answer; give WHY='...'"),
-        ({"ENV": "prod", "WHY": "x"}, "nothing was changed: nobody is here to answer; give YES=1"),
-        ({"ENV": "stage", **BACK}, "nothing says what answered before version 1"),
+        ({"ENV": "stage", "YES": "1"}, "nothing was changed: nobody is here to answer; give WHY='...'"),
+        ({"ENV": "stage", "WHY": "x"}, "nothing was changed: nobody is here to answer; give YES=1"),
+        ({"ENV": "prod", **BACK}, "nothing says what answered before version 1"),
         ({"ENV": "prod", "TO": "2", **BACK}, "TO=2: at least 7 characters of a revision are needed"),
         ({"ENV": "prod", "TO": "badbadbad", **BACK}, "make releases ENV=prod lists them"),
     ],
@@ -297,48 +315,35 @@ def test_a_release_whose_version_is_gone_is_published_again(second: Desk, rehear
 def test_what_cannot_be_gone_back_to_is_refused_and_nothing_changes(
     second: Desk, variables: dict[str, str], said: str
 ) -> None:
-    before = second.alias()
+    before = second.alias(STAGE), second.alias(PROD)
 
     done = second.make("rollback", **variables)
 
     assert done.returncode != 0
     assert said in done.stderr
     assert "Traceback" not in done.stderr
-    assert second.alias() == before
+    assert (second.alias(STAGE), second.alias(PROD)) == before
 
 
 def test_going_back_stops_a_shift_that_is_under_way(second: Desk) -> None:
     properties = {"Name": NAME, "Alias": "live", "CurrentVersion": "2", "TargetVersion": "1"}
     resource = {"Type": "AWS::Lambda::Function", "Properties": properties}
     content = json.dumps({"version": 0.0, "Resources": [{NAME: resource}]})
-    begun = second.world.client("codedeploy", PROD).create_deployment(
+    begun = second.world.client("codedeploy", STAGE).create_deployment(
         applicationName=NAME,
         deploymentGroupName="live",
         deploymentConfigName="CodeDeployDefault.LambdaCanary10Percent30Minutes",
         revision={"revisionType": "AppSpecContent", "appSpecContent": {"content": content}},
     )["deploymentId"]
-    wait_for_weights(second)
+    second.wait_for_weights(STAGE)
 
-    done = second.make("rollback", ENV="prod", **BACK)
+    done = second.make("rollback", ENV="stage", **BACK)
 
     assert done.returncode == 0, done.stderr
     assert f"a shift of traffic is under way and will be stopped: {begun}" in done.stdout
-    alias = second.alias()
-    assert (alias["FunctionVersion"], weights(alias)) == ("2", {})
-    assert alias["Description"].startswith("Back to version 2 from 2 ")
-
-
-def weights(alias: dict[str, Any]) -> dict[str, float]:
-    """Return the weights of other versions than the alias's own."""
-    return dict((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {})
-
-
-def wait_for_weights(desk: Desk) -> None:
-    """Wait until traffic is shifted."""
-    deadline = time.monotonic() + 120
-    while not weights(desk.alias()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    version, weights, said = second.alias(STAGE)
+    assert (version, weights) == ("2", {})
+    assert said.startswith("Back to version 2 from 2 ")
 
 
 # Shifting traffic
@@ -357,24 +362,29 @@ def test_a_new_version_that_raises_under_traffic_is_taken_back_by_itself(desk: D
     failed: list[Run] = []
     walking = threading.Thread(target=lambda: failed.extend(world.walk()))
     walking.start()
-    wait_for_weights(desk)
+    desk.wait_for_weights(PROD)
 
     assert desk.status()["weights"] == {"2": 0.1}
     assert "1 (10% 2)" in desk.make("status").stdout
-    assert desk.plan(bad) == 0
+    assert desk.plan(bad, PROD) == 0
     functions = world.client("lambda", PROD)
-    answers = []
-    while weights(desk.alias()):
-        answers.append(functions.invoke(FunctionName=NAME, Qualifier="live", Payload=b'{"name": "Ada"}'))
-    walking.join()
-    answers += [
-        functions.invoke(FunctionName=NAME, Qualifier="live", Payload=b'{"name": "Ada"}') for _ in range(20)
-    ]
 
-    lost = [answer for answer in answers if "FunctionError" in answer]
-    assert {answer["ExecutedVersion"] for answer in lost} == {"2"}
+    def ask() -> tuple[str, bool, str]:
+        """Return which version answers to a request, whether it failed, and what it says."""
+        answer = functions.invoke(FunctionName=NAME, Qualifier="live", Payload=b'{"name": "Ada"}')
+        said = json.loads(answer["Payload"].read())
+        return answer["ExecutedVersion"], "FunctionError" in answer, said.get("message")
+
+    answers = []
+    while desk.alias(PROD)[1]:
+        answers.append(ask())
+    walking.join()
+    answers += [ask() for _ in range(20)]
+
+    lost = [answer for answer in answers if answer[1]]
+    assert {version for version, _, _ in lost} == {"2"}
     assert 1 <= len(lost) <= len(answers) / 10
-    assert {a["Payload"].read() for a in answers if a not in lost} == {b'{"message":"Hello, Ada!"}'}
+    assert {answer for answer in answers if not answer[1]} == {("1", False, "Hello, Ada!")}
     (run,) = failed
     assert (run.account, run.stage) == (PROD["id"], "Deploy")
     assert "Version 2 gets no traffic, live is back at version 1: One or more alarms" in run.message
@@ -382,6 +392,6 @@ def test_a_new_version_that_raises_under_traffic_is_taken_back_by_itself(desk: D
     assert any(f"{NAME} failed in prod, stage Deploy" in alert for alert in world.alerts(PROD))
     told = [text for text in desk.accounts.ask("published", account=PROD["id"]) if "AlarmName" in text]
     assert json.loads(told[0])["AlarmName"] == f"{NAME}-errors"
-    assert (desk.alias()["FunctionVersion"], weights(desk.alias())) == ("1", {})
-    assert (desk.status()["version"], desk.status()["pipeline"]) == ("1", "Deploy failed")
-    assert desk.plan(bad) == 0
+    status = desk.status()
+    assert (status["version"], status["weights"] or {}, status["pipeline"]) == ("1", {}, "Deploy failed")
+    assert desk.plan(bad, PROD) == 0
