@@ -15,7 +15,7 @@ from zipfile import ZipFile
 import pytest
 from worlds import FACTS, NAME, PROD, REGION, STAGE, Rehearsed, World
 
-from rehearsal import people, terraform
+from rehearsal import demo, people, terraform
 from rehearsal.accounts import EmulatedAccounts
 from rehearsal.pipelines import Run, Walker, git
 
@@ -140,7 +140,7 @@ def tools(rehearsed: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """What `make install` makes, for all clones."""
     folder = tmp_path_factory.mktemp("tools") / "repository"
     git(folder.parent, "clone", "--quiet", str(rehearsed.repository), str(folder))
-    subprocess.run(["make", "install"], cwd=folder, check=True, capture_output=True)
+    demo.install(folder)
     return folder / ".venv"
 
 
