@@ -50,7 +50,10 @@ def new_id() -> str:
 
 @dataclass
 class Deployment:
-    """A deployment. group: as it was created with; times are seconds since the epoch."""
+    """A deployment. group: as it was created; times are seconds since the epoch.
+
+    stop: whether somebody wants it to end, and with back, that it goes back. moved: whether traffic was.
+    """
 
     account: str
     region: str
@@ -70,6 +73,7 @@ class Deployment:
     created: float = field(default_factory=now)
     completed: float | None = None
     stop: bool = False
+    back: bool = False
     moved: bool = False
 
 
@@ -250,7 +254,8 @@ class Traffic:
         except Interrupted as why:
             status, deployment.error = why.status, why.error
             automatic = deployment.group.get("autoRollbackConfiguration", {})
-            if deployment.moved and automatic.get("enabled") and why.event in automatic.get("events", []):
+            back = automatic.get("enabled") and why.event in automatic.get("events", [])
+            if deployment.moved and (back or deployment.back):
                 self._roll_back(deployment, functions)
         deployment.completed, deployment.status = now(), status
 
@@ -377,11 +382,11 @@ def list_deployments(call: "Call") -> dict[str, Any]:
 
 @operation("codedeploy", "StopDeployment")
 def stop_deployment(call: "Call") -> dict[str, Any]:
-    """Have a deployment stop."""
+    """Have a deployment stop, and go back if that is asked for."""
     found = deployment_of(call, call.parameters["deploymentId"])
     if found.status in ENDED:
         raise AwsError("DeploymentAlreadyCompletedException", f"The deployment {found.id} is {found.status}")
-    found.stop = True
+    found.stop, found.back = True, call.parameters.get("autoRollbackEnabled", False)
     return {"status": "Pending", "statusMessage": "Stopping the deployment"}
 
 

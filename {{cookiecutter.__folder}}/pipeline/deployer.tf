@@ -139,7 +139,7 @@ data "aws_iam_policy_document" "deployer_traffic" {
   statement {
     sid       = "ReadHowToMoveTraffic"
     actions   = ["codedeploy:GetDeploymentConfig"]
-    resources = ["arn:aws:codedeploy:${local.here}:deploymentconfig:CodeDeployDefault.Lambda*"]
+    resources = ["arn:aws:codedeploy:${local.here}:deploymentconfig:*"]
   }
 
   statement {
