@@ -58,7 +58,8 @@ TAKEN_MODULES = (
         "typing_extensions",
         "watchfiles",
     ),
-    *("accounts", "invoke", "local", "logs", "package", "release", "sandbox", "sandboxes", "sync", "watch"),
+    *("accounts", "invoke", "local", "logs", "package", "release", "releases", "rollback"),
+    *("sandbox", "sandboxes", "status", "sync", "watch"),
 )
 # Below wired/, as in the generated repository; one with ENVIRONMENT in its name is written for each environment.
 WIRED = (

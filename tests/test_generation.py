@@ -144,7 +144,10 @@ def test_what_the_deployment_reads_is_what_its_pipeline_sets(bake: Bake) -> None
 
 def test_our_own_pages_name_make_targets_options_and_pages_that_are_there() -> None:
     listed = subprocess.run(["make"], cwd=TEMPLATE, capture_output=True, text=True, check=True).stdout
-    targets = set(re.findall(r"^make ([a-z]+)", listed, re.MULTILINE)) | {"pipeline", "rehearse"}
+    folder = TEMPLATE / "{{cookiecutter.__folder}}"
+    theirs = (folder / "Makefile").read_text("utf-8") + (folder / "runtime.mk").read_text("utf-8")
+    targets = set(re.findall(r"^make ([a-z]+)", listed, re.MULTILINE))
+    targets |= set(re.findall(r"^([a-z]+)[a-z-]*:.*## ", theirs, re.MULTILINE))
     options = {option for action in cli.arguments()._actions for option in action.option_strings}
 
     for page in TEMPLATE / "README.md", *(TEMPLATE / "docs").iterdir():
