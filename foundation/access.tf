@@ -3,7 +3,7 @@
 
 locals {
   roles = merge(
-    { operator = "Applies pipelines", reader = "Reads status and logs" },
+    { operator = "Applies pipelines, goes back to releases", reader = "Reads status and logs" },
     local.builds ? { developer = "Plays in sandboxes" } : {},
   )
   everywhere = concat([local.ops.id], local.environments[*].id)
@@ -39,6 +39,7 @@ resource "aws_iam_role_policy" "operator" {
     state = data.aws_iam_policy_document.operator_in_ops.json
     } : {
     pipelines = data.aws_iam_policy_document.operator_pipelines.json
+    releases  = data.aws_iam_policy_document.operator_releases[0].json
     roles     = data.aws_iam_policy_document.operator_roles.json
   }
 

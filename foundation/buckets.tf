@@ -88,10 +88,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "account" {
   }
 
   dynamic "rule" {
-    for_each = each.key == "artifacts" ? ["promotions/"] : []
+    for_each = each.key == "artifacts" ? { receipts = "promotions/", sandboxes = "sandboxes/" } : {} # Lambda has its own copy
 
     content {
-      id     = "receipts"
+      id     = rule.key
       status = "Enabled"
 
       filter {

@@ -1,4 +1,5 @@
-# What developers may do, in the first environment alone: sandboxes. The mark -sandbox- in a name tells what is theirs.
+# What developers may do, in the first environment alone: sandboxes, docs/sandboxes.md. The mark -sandbox- in a name
+# tells what is theirs.
 
 data "aws_iam_policy_document" "developer" {
   count = local.builds ? 1 : 0
@@ -6,24 +7,12 @@ data "aws_iam_policy_document" "developer" {
   statement {
     sid       = "FindStateAndPackages"
     actions   = ["s3:ListBucket"]
-    resources = [for bucket in aws_s3_bucket.account : bucket.arn]
-
-    condition {
-      test     = "StringLike"
-      variable = "s3:prefix"
-      values   = ["sandboxes/*"]
-    }
+    resources = [for bucket in aws_s3_bucket.account : bucket.arn] # without a prefix, lest S3 forbid what is not there yet
   }
 
   statement {
     sid       = "KeepStateAndPackages"
-    actions   = ["s3:GetObject", "s3:PutObject"]
-    resources = [for bucket in aws_s3_bucket.account : "${bucket.arn}/sandboxes/*"]
-  }
-
-  statement {
-    sid       = "RemoveStateAndPackages"
-    actions   = ["s3:DeleteObject"]
+    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
     resources = [for bucket in aws_s3_bucket.account : "${bucket.arn}/sandboxes/*"]
   }
 
@@ -38,40 +27,25 @@ data "aws_iam_policy_document" "developer" {
     actions = [
       "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:GetAlias",
       "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
-      "lambda:ListTags", "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:TagResource", "lambda:UntagResource",
+      "lambda:ListTags", "lambda:ListVersionsByFunction", "lambda:TagResource", "lambda:UntagResource",
       "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
     ]
-    resources = ["arn:aws:lambda:${local.here}:function:*-sandbox-*"]
+    resources = ["arn:aws:lambda:${local.here}:function:*-sandbox-*"] # with their aliases
   }
 
   statement {
     sid = "ManageLogs"
     actions = [
       "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:FilterLogEvents", "logs:ListTagsForResource", "logs:PutRetentionPolicy",
-      "logs:StartLiveTail", "logs:TagResource", "logs:UntagResource",
+      "logs:TagResource", "logs:UntagResource",
     ]
-    resources = ["arn:aws:logs:${local.here}:log-group:/aws/lambda/*-sandbox-*"]
+    resources = ["arn:aws:logs:${local.here}:log-group:/aws/lambda/*-sandbox-*"] # with what is in them
   }
 
   statement {
     sid       = "FindLogs"
     actions   = ["logs:DescribeLogGroups"]
     resources = ["*"] # takes no other
-  }
-
-  statement {
-    sid = "ManageAlarms"
-    actions = [
-      "cloudwatch:DeleteAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource",
-      "cloudwatch:UntagResource",
-    ]
-    resources = ["arn:aws:cloudwatch:${local.here}:alarm:*-sandbox-*"]
-  }
-
-  statement {
-    sid       = "FindAlarms"
-    actions   = ["cloudwatch:DescribeAlarms"]
-    resources = ["arn:aws:cloudwatch:${local.here}:alarm:*"] # takes no narrower one
   }
 
   statement {

@@ -1,4 +1,5 @@
-# What the people who apply pipelines may do: in ops, the pipelines' state; in an environment, a function's pipeline/.
+# What the people who apply pipelines may do: in ops, the pipelines' state; in an environment, a function's pipeline/
+# and going back to an earlier release.
 
 data "aws_iam_policy_document" "operator_in_ops" {
   statement {
@@ -114,6 +115,63 @@ data "aws_iam_policy_document" "operator_pipelines" {
       actions   = ["codeconnections:ListConnections", "codestar-connections:ListConnections"]
       resources = [for service in ["codeconnections", "codestar-connections"] : "arn:aws:${service}:${local.here}:connection/*"]
     }
+  }
+}
+
+# Going back to an earlier release: scripts/releases.py of every function's repository.
+data "aws_iam_policy_document" "operator_releases" {
+  count = local.environment == null ? 0 : 1
+
+  statement {
+    sid       = "FindReleases"
+    actions   = ["s3:ListBucket"]
+    resources = [aws_s3_bucket.account["artifacts"].arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["releases/*"]
+    }
+  }
+
+  statement {
+    sid       = "ReadReleases"
+    actions   = ["s3:GetObject"]
+    resources = ["${aws_s3_bucket.account["artifacts"].arn}/releases/*"]
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt"]
+    resources = [aws_kms_key.account.arn]
+  }
+
+  statement {
+    sid = "GoBack"
+    actions = [
+      "lambda:GetAlias", "lambda:GetFunctionConfiguration", "lambda:ListVersionsByFunction", "lambda:PublishVersion",
+      "lambda:UpdateAlias", "lambda:UpdateFunctionCode",
+    ]
+    resources = ["arn:aws:lambda:${local.here}:function:*"]
+  }
+
+  statement {
+    sid       = "NotThePromoter"
+    effect    = "Deny"
+    actions   = ["lambda:PublishVersion", "lambda:UpdateAlias", "lambda:UpdateFunctionCode"]
+    resources = ["arn:aws:lambda:${local.here}:function:${local.promoter_name}"]
+  }
+
+  statement {
+    sid       = "SeeTraffic"
+    actions   = ["codedeploy:BatchGetDeployments", "codedeploy:GetDeployment", "codedeploy:ListDeployments"]
+    resources = ["arn:aws:codedeploy:${local.here}:deploymentgroup:*/live"]
+  }
+
+  statement {
+    sid       = "StopTraffic"
+    actions   = ["codedeploy:StopDeployment"]
+    resources = ["*"] # takes no other
   }
 }
 

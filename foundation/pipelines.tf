@@ -106,7 +106,7 @@ data "aws_iam_policy_document" "pipeline_start" {
 }
 
 data "aws_iam_policy_document" "service_trust" {
-  for_each = toset(["codepipeline", "events", "lambda"])
+  for_each = toset(["codedeploy", "codepipeline", "events", "lambda"])
 
   statement {
     actions = ["sts:AssumeRole"]

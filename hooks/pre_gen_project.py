@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-# IAM role names are the shortest of what is named after a function: 64 characters.
 ROLE_SUFFIXES = ("-builder", "-deployer")
-LONGEST_FUNCTION_NAME = 64 - max(map(len, ROLE_SUFFIXES))
+# What tells a sandbox from a function: the developer role may touch nothing without it. Its own name may have 12
+# characters, and a role, which is what may be named shortest, 64.
+SANDBOX_MARK = "-sandbox-"
+LONGEST_FUNCTION_NAME = 64 - len(SANDBOX_MARK) - 12
 LONGEST_DESCRIPTION = 200
 # What the foundation creates as ORGANIZATION-NAME.
 FOUNDATION_NAMES = (
@@ -42,11 +44,23 @@ FOUNDATION_NAMES = (
     "pipeline-start",
     "promoter",
     "reader",
+    "traffic",
 )
-# What tells a sandbox from a function: the developer role may touch nothing without it.
-SANDBOX_MARK = "-sandbox-"
 # Modules that a generated Python repository imports or has itself.
-TAKEN_MODULES = ("aws_lambda_powertools", "jmespath", "scripts", "src", "tests", "typing_extensions")
+TAKEN_MODULES = (
+    *(
+        "aws_lambda_powertools",
+        "botocore",
+        "jmespath",
+        "scripts",
+        "src",
+        "tests",
+        "typing_extensions",
+        "watchfiles",
+    ),
+    *("accounts", "invoke", "local", "logs", "package", "release", "releases", "rollback"),
+    *("sandbox", "sandboxes", "status", "sync", "watch"),
+)
 # Below wired/, as in the generated repository; one with ENVIRONMENT in its name is written for each environment.
 WIRED = (
     "README.md",
@@ -68,8 +82,8 @@ def function_name_faults(name: str, runtime: str, organization: str | None) -> "
         yield f"{name!r} must be lower-case letters and digits, in words joined by single hyphens, a letter first{hint}"
     elif len(name) > LONGEST_FUNCTION_NAME:
         yield (
-            f"{name!r} has {len(name)} characters; it may have {LONGEST_FUNCTION_NAME}, so that the role "
-            f"NAME{max(ROLE_SUFFIXES, key=len)} stays within IAM's 64"
+            f"{name!r} has {len(name)} characters; it may have {LONGEST_FUNCTION_NAME}, so that the role of a "
+            f"sandbox, NAME{SANDBOX_MARK} and 12 more, stays within IAM's 64"
         )
     elif name.endswith(ROLE_SUFFIXES):
         yield f"{name!r} ends like the role of another function; choose a name without {', '.join(ROLE_SUFFIXES)}"

@@ -43,11 +43,12 @@ from werkzeug.exceptions import NotFound
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
-from rehearsal import executions, mends, permissions
+from rehearsal import executions, mends, permissions, traffic
 from rehearsal.functions import Functions
 from rehearsal.mends import AwsError
 from rehearsal.permissions import PERSON, Check
 from rehearsal.policies import Caller
+from rehearsal.traffic import Traffic
 
 CONTROL = "/_emulator/"
 ANSWERS_KEPT, LARGEST_KEPT = 200, 100_000  # in bytes
@@ -279,8 +280,12 @@ class Front:
             raise permissions.refusal(call.service, denied)
         if (call.service, call.operation) == ("lambda", "Invoke"):
             return serialize(call, self.functions.invoke(call, mends.owner(call)))
+        if (call.service, call.operation) == ("codedeploy", "CreateDeployment"):
+            return serialize(call, self.traffic.create(call))
         with self.world:
             mends.check_bucket_owner(call)
+            if call.service == "cloudwatch":
+                traffic.evaluate(call.account, call.region)
             if operation := mends.OPERATIONS.get((call.service, call.operation)):
                 return serialize(call, operation(call))
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = mends.owner(call)
@@ -398,6 +403,9 @@ class Front:
         self.url = f"http://127.0.0.1:{server.server_port}"
         self.functions = Functions(Path(folder), self.world, self.environment, self.act)
         executions.act = self.act
+        itself = EmulatedAccounts()
+        itself.url = self.url
+        self.traffic = Traffic(self.world, itself.client)
         os.write(announcement, f"{self.url}\n".encode())
         os.close(announcement)
         server.serve_forever()

@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from zipfile import ZipFile
 
 from botocore.exceptions import ClientError
 
-from rehearsal import foundation, grants, report, terraform
+from rehearsal import foundation, grants, people, report, terraform
 from rehearsal.accounts import EmulatedAccounts, JournalEntry
 from rehearsal.foundation import FoundationError
 from rehearsal.permissions import Check
@@ -326,17 +327,18 @@ def conclude(rehearsal: Rehearsal, screen: Screen, page: Path) -> None:
 
 def keep(world: EmulatedAccounts, rehearsal: Rehearsal, folder: Path, screen: Screen) -> None:
     """Leave the accounts up until the user ends us, and say how to reach them."""
-    screen.say(
-        "\nThe emulated accounts stay up until you press Ctrl-C. To be a role in one, in another terminal:\n"
+    variables = people.environment(world, rehearsal.facts, folder) | {"PATH": os.environ["PATH"]}
+    file = folder / "environment.sh"
+    file.write_text(
+        "for name in $(env | sed -n 's/^\\(AWS_[A-Z_]*\\)=.*/\\1/p'); do unset $name; done\n"
+        + "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
     )
-    organization, region = rehearsal.facts["organization"], rehearsal.facts["region"]
-    for account in ({"name": "ops", **rehearsal.facts["ops"]}, *rehearsal.facts["environments"]):
-        for role in "operator", "reader":
-            variables = world.environment(account["id"], region, f"{organization}-{role}")
-            file = folder / f"{account['name']}-{role}.sh"
-            file.write_text("".join(f"export {name}='{value}'\n" for name, value in variables.items()))
-            screen.say(f"  . {file}")
-    screen.say(f"\nThen, for example: aws codepipeline get-pipeline-state --name {rehearsal.function}")
+    first = rehearsal.facts["environments"][0]["name"]
+    profile = f"{rehearsal.facts['organization']}-{first}-reader"
+    screen.say("\nThe emulated accounts stay up until you press Ctrl-C. In another terminal, type:\n")
+    screen.say(f"  . {file}\n")
+    screen.say("From then on make and the AWS CLI reach them by the profiles of README.md, for example:\n")
+    screen.say(f"  aws --profile {profile} codepipeline get-pipeline-state --name {rehearsal.function}")
     signal.pause()
 
 

@@ -25,12 +25,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from moto.awslambda.models import lambda_backends
 from moto.logs.models import logs_backends
 from uv import find_uv_bin
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
+from rehearsal import traffic
 from rehearsal.mends import AwsError
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ class SilentHandler(WSGIRequestHandler):
 
 
 class Functions:
-    """The functions of a world of accounts, as far as they run. One environment of each is kept warm."""
+    """The functions of a world, as far as they run. Of each version, one environment is kept warm."""
 
     def __init__(
         self,
@@ -318,7 +318,7 @@ class Functions:
         name, qualifier = parameters["FunctionName"], parameters.get("Qualifier")
         event = parameters.get("Payload") or b"{}"
         with self._world:
-            function = lambda_backends[account][call.region].get_function(name, qualifier)
+            function = traffic.answering(account, call.region, name, qualifier)
             configuration = function.get_configuration()
         try:
             json.loads(event)
@@ -330,11 +330,11 @@ class Functions:
         invoked = function_arn + (f":{qualifier}" if qualifier else "")
 
         def run() -> dict[str, Any]:
-            environment = self._take(account, call.region, function_arn, configuration, function.code_bytes)
+            environment = self._take(account, call.region, configuration, function.code_bytes)
             call.note = f"ran under {environment.interpreter}"
             outcome = environment.invoke(event, invoked)
             self._write(account, call.region, environment, outcome.log)
-            self._keep(function_arn, environment, outcome)
+            self._keep(configuration["FunctionArn"], environment, outcome)
             answer = {
                 "StatusCode": 200,
                 "Payload": outcome.payload,
@@ -342,6 +342,8 @@ class Functions:
             }
             if outcome.failed:
                 answer["FunctionError"] = "Unhandled"
+                with self._world:
+                    traffic.count_error(account, call.region, configuration["FunctionName"], qualifier)
             if parameters.get("LogType") == "Tail":
                 tail = "\n".join([*outcome.log, ""]).encode()[-4096:]
                 answer["LogResult"] = base64.b64encode(tail).decode()
@@ -356,9 +358,9 @@ class Functions:
         return run()
 
     def _take(
-        self, account: str, region: str, function_arn: str, configuration: dict[str, Any], code: bytes
+        self, account: str, region: str, configuration: dict[str, Any], code: bytes
     ) -> ExecutionEnvironment:
-        environment = self._warm.pop(function_arn, None)
+        environment = self._warm.pop(configuration["FunctionArn"], None)
         if environment and environment.configuration == configuration:
             return environment
         if environment:
@@ -372,8 +374,8 @@ class Functions:
         variables = self._environment(account, region, role, name)
         return ExecutionEnvironment(folder, code, configuration, variables)
 
-    def _keep(self, function_arn: str, environment: ExecutionEnvironment, outcome: Outcome) -> None:
-        if not outcome.warm or self._warm.setdefault(function_arn, environment) is not environment:
+    def _keep(self, version_arn: str, environment: ExecutionEnvironment, outcome: Outcome) -> None:
+        if not outcome.warm or self._warm.setdefault(version_arn, environment) is not environment:
             environment.close()
 
     def _write(self, account: str, region: str, environment: ExecutionEnvironment, lines: list[str]) -> None:

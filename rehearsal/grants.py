@@ -17,6 +17,7 @@ OF_FOUNDATION = {
     "pipeline-start": "foundation/pipelines.tf",
     "promoter": "foundation/promoter.tf",
     "reader": "foundation/reader.tf",
+    "traffic": "foundation/traffic.tf",
 }
 # What a function brings along: where its policy stands, and how that file names the function and the place.
 OF_FUNCTION = {

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from moto.awslambda.models import LambdaBackend, LambdaFunction
+from moto.awslambda.models import LambdaBackend, LambdaFunction, LambdaStorage
 from moto.codebuild.models import CodeBuildBackend, codebuild_backends
 from moto.codepipeline.models import CodePipeline, CodePipelineBackend
 from moto.core.exceptions import ServiceException
@@ -156,6 +156,30 @@ def set_function_code(function: Any, original: Any, code: dict[str, Any]) -> Non
         if found is None:
             raise AwsError("InvalidParameterValueException", error.format("NoSuchKey", "key"))
     original(function, code)
+
+
+@replaces(LambdaBackend, "update_function_code")
+def update_function_code(
+    backend: LambdaBackend, original: Any, function_name: str, qualifier: str, body: dict[str, Any]
+) -> dict[str, Any]:
+    """Change a function's code and say that this is under way. AWS does, moto does it twice and is done."""
+    configuration: dict[str, Any] = backend.get_function(function_name, qualifier).update_function_code(body)
+    if body.get("Publish"):
+        configuration = backend.publish_version(function_name).get_configuration()  # type: ignore[union-attr]
+    return configuration | {"LastUpdateStatus": "InProgress"}
+
+
+@replaces(LambdaStorage, "publish_version")
+def publish_version(storage: Any, original: Any, name: str, description: str = "") -> Any:
+    """Number versions on and on. AWS does, moto gives numbers again once a version has been deleted."""
+    latest = storage.get_function_by_name_or_arn_forbid_qualifier(name)
+    known = len(storage._functions[latest.function_name]["versions"])
+    version = original(storage, name, description)
+    if len(storage._functions[latest.function_name]["versions"]) > known:
+        latest.published, latest.code_or_config_updated = getattr(latest, "published", 0) + 1, False
+        version.set_version(latest.published)
+        storage._arns[version.function_arn] = version
+    return version
 
 
 @replaces(LambdaBackend, "put_function_event_invoke_config")

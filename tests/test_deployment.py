@@ -129,7 +129,7 @@ def test_a_version_that_fails_its_check_gets_no_traffic(world: World, deployed: 
     before, release = world.live(), world.release()
     facts = json.loads((release / "release.json").read_bytes()) | {"summary": "another revision"}
     (release / "release.json").write_text(json.dumps(facts, indent=2))
-    (release / "deployment/check.json").write_text("{}")
+    (release / "events/check.json").write_text("{}")
 
     with pytest.raises(buildspec.BuildError, match="failed its check and gets no traffic"):
         world.deploy(release)

@@ -44,7 +44,7 @@ def test_a_terraform_error_ends_in_deploy(world: World) -> None:
 
 
 def test_a_version_that_raises_in_its_check_gets_no_traffic(world: World) -> None:
-    world.send(world.another("raises", **{"deployment/check.json": "{}"}))
+    world.send(world.another("raises", **{"events/check.json": "{}"}))
 
     with nothing_changes_after(world, STAGE):
         (run,) = world.walk()
@@ -113,7 +113,7 @@ def test_of_two_pushes_in_quick_succession_only_the_newer_is_built(world: World)
 
 
 def test_a_deployment_killed_half_way_can_be_retried(world: World) -> None:
-    world.send(world.another("killed", **{"deployment/check.json": json.dumps({"name": "x"})}))
+    world.send(world.another("killed", **{"events/check.json": json.dumps({"name": "x"})}))
     (run,) = world.walk(build_seconds=4)
     assert "took longer than the build may" in run.message
     state = {"Bucket": STAGE["state_bucket"], "Prefix": f"functions/{NAME}"}

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import pytest
 from conftest import needs
 from worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, Rehearsed, World
 
-from rehearsal import cli, grants, terraform
+from rehearsal import cli, grants, people, terraform
 from rehearsal.grants import Grant
 from rehearsal.permissions import AWS, Check
 from rehearsal.pipelines import git
@@ -46,6 +47,7 @@ def life(rehearsed: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iter
         change_deployment(world)
         fail_to_promote(world)
         operate(world)
+        go_back(world, rehearsed.result.revision)
         remove_deployment(world)
         remove_pipelines(world)
         calls = [*rehearsed.result.journal, *accounts.journal()]
@@ -104,8 +106,8 @@ def change_deployment(world: World) -> None:
         archive.writestr("another.txt", "another package")
     folder = "deployment/"
     changed = {
-        "main.tf": [('"The version that answers"', '"The version that answers now"')],
         "permissions.tf": [('"What ${local.function_name} may do"', '"What it may do"'), OTHER_TRUST],
+        "traffic.tf": [(', "DEPLOYMENT_STOP_ON_REQUEST"', "")],
         "versions.tf": [NO_TAGS],
         "environments/stage.tfvars": [("256", "512"), ("365", "400")],
         "environments/prod.tfvars": [("256", "512")],
@@ -152,6 +154,31 @@ def operate(world: World) -> None:
     group = f"/aws/codebuild/{NAME}-deploy"
     (stream, *_) = world.client("logs", PROD).describe_log_streams(logGroupName=group)["logStreams"]
     assert logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
+
+
+def go_back(world: World, revision: str) -> None:
+    """Go back in stage in every way, as an operator by the repository's own scripts."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    variables = own | people.environment(world.accounts, FACTS, world.folder) | {"WHY": "of a test"}
+
+    def script(*arguments: str) -> None:
+        command = [sys.executable, *arguments]
+        subprocess.run(command, cwd=world.repository, env=variables, check=True, capture_output=True)
+
+    content = {"Name": NAME, "Alias": "live", "CurrentVersion": "2", "TargetVersion": "1"}
+    resource = {NAME: {"Type": "AWS::Lambda::Function", "Properties": content}}
+    specification = {"content": json.dumps({"version": 0.0, "Resources": [resource]})}
+    world.client("codedeploy", STAGE).create_deployment(
+        applicationName=NAME,
+        deploymentGroupName="live",
+        deploymentConfigName="CodeDeployDefault.LambdaCanary10Percent30Minutes",
+        revision={"revisionType": "AppSpecContent", "appSpecContent": specification},
+    )
+    for to in "", "", "changed":  # from what is being shifted, to the version before, to a revision
+        script("scripts/rollback.py", NAME, "stage", to, "--yes")
+    world.client("lambda", STAGE).delete_function(FunctionName=NAME, Qualifier="1")
+    script("scripts/releases.py", NAME, "stage")
+    script("scripts/rollback.py", NAME, "stage", revision, "--yes")
 
 
 def terraform_of(world: World, folder: Path, environment: dict[str, str], *arguments: str) -> None:
@@ -208,7 +235,7 @@ def test_nothing_that_our_roles_do_is_denied(life: Life) -> None:
 
 # Nothing without need
 
-MACHINES = ("acme-pipeline", "acme-pipeline-start", "acme-promoter")
+MACHINES = ("acme-pipeline", "acme-pipeline-start", "acme-promoter", "acme-traffic")
 OWN = (NAME, f"{NAME}-builder", f"{NAME}-deployer")
 
 

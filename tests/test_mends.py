@@ -125,6 +125,16 @@ def test_a_bucket_says_that_it_notifies_eventbridge(accounts: EmulatedAccounts) 
 
 # Lambda
 
+
+def test_the_number_of_a_deleted_version_is_not_given_again(accounts: EmulatedAccounts) -> None:
+    client = function(accounts, Publish=True)
+    client.delete_function(FunctionName="a-function", Qualifier="1")
+    client.update_function_configuration(FunctionName="a-function", Description="changed")
+
+    assert client.publish_version(FunctionName="a-function")["Version"] == "2"
+    assert client.publish_version(FunctionName="a-function")["Version"] == "2"  # nothing has changed since
+
+
 SETTINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (
         {"DeadLetterConfig": {"TargetArn": f"arn:aws:sns:{REGION}:{OURS}:one"}},
@@ -196,6 +206,21 @@ def test_a_function_s_code_must_be_there(accounts: EmulatedAccounts, bucket: str
         )
     with pytest.raises(client.exceptions.InvalidParameterValueException, match=code):
         client.update_function_code(FunctionName="a-function", S3Bucket=bucket, S3Key="no-package.zip")
+
+
+def test_a_function_s_code_is_changed_once_and_after_the_answer(accounts: EmulatedAccounts) -> None:
+    client = function(accounts, Publish=True)
+    package = io.BytesIO()
+    with ZipFile(package, "w") as archive:
+        archive.writestr("app.py", "# another")
+
+    answer = client.update_function_code(FunctionName="a-function", ZipFile=package.getvalue(), Publish=True)
+
+    assert (answer["Version"], answer["LastUpdateStatus"]) == ("2", "InProgress")
+    later = client.get_function_configuration(FunctionName="a-function", Qualifier="2")
+    assert (later["CodeSha256"], later["LastUpdateStatus"]) == (answer["CodeSha256"], "Successful")
+    versions = client.list_versions_by_function(FunctionName="a-function")["Versions"]
+    assert [version["Version"] for version in versions] == ["$LATEST", "1", "2"]
 
 
 def test_how_a_function_is_invoked_asynchronously_can_be_changed(accounts: EmulatedAccounts) -> None:

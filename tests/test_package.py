@@ -229,6 +229,23 @@ def test_of_several_wheels_pip_and_uv_take_the_same(
         assert package["several.py"].decode() == tags[chosen], installer
 
 
+def test_an_edit_packs_the_sources_alone_and_the_package_is_still_the_same(
+    repository: Path, builders: Builders
+) -> None:
+    builder, source = builders("3.11", "uv"), repository / "src/hello_lambda/greeting.py"
+    first, text = builder.build(repository), source.read_text()
+    (dependencies,) = (repository / "build").glob("dependencies-*")
+    packed = dependencies.stat().st_ino
+
+    source.write_text(text + "# edited\n")
+    edited = builder.build(repository)
+    source.write_text(text)
+
+    assert edited != first
+    assert builder.build(repository) == first
+    assert dependencies.stat().st_ino == packed
+
+
 # What is in it
 
 
@@ -240,8 +257,9 @@ def test_a_package_holds_the_sources_and_what_their_dependencies_need(
     package = builders("3.11", "uv").build(repository)
 
     names = list(entries(package, tmp_path))
-    assert names == sorted(names)
-    assert {name for name in names if name.startswith("hello_lambda/")} == {
+    own = [name for name in names if name.startswith("hello_lambda/")]
+    assert names == [*sorted(set(names) - set(own)), *sorted(own)]
+    assert set(own) == {
         f"hello_lambda/{file}.py" for file in ("__init__", "greeting", "handler", "observability")
     }
     metadata = [name for name in names if ".dist-info/" in name]

@@ -38,11 +38,12 @@ def refusal(output: Path, *answers: str) -> str:
         ("function_name=.", "function_name: '.'"),
         ("function_name=1st", "such as st"),
         ("function_name=a--b", "such as a-b"),
-        (f"function_name={'a' * 56}", "has 56 characters; it may have 55"),
+        (f"function_name={'a' * 44}", "has 44 characters; it may have 43"),
         ("function_name=orders-deployer", "ends like the role of another function"),
         ("function_name=orders-sandbox-ada", "reads like a sandbox"),
         ("function_name=acme-promoter", "a name that the foundation uses"),
         ("function_name=json", "the Python package json, which is taken"),
+        ("function_name=logs", "the Python package logs, which is taken"),
         ("function_name=class", "the Python package class, which is taken"),
         ("description= ", "description: is empty"),
         (f"description={'x' * 201}", "description: has 201 characters; it may have 200"),
@@ -165,6 +166,14 @@ def test_an_answer_shaped_like_code_reaches_the_hook_as_data(monkeypatch: pytest
 
     assert names["ANSWERS"]["function_name"] == 'x"""\n{{ 1 }}'
     assert names["ANSWERS"]["template"] == str(TEMPLATE)
+
+
+def test_no_function_is_named_like_a_script_of_its_own() -> None:
+    hook = (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")
+    taken = hook.split("TAKEN_MODULES = (")[1].split("\n)")[0]
+
+    scripts = (TEMPLATE / "{{cookiecutter.__folder}}/scripts").glob("*.py")
+    assert [script.stem for script in scripts if f'"{script.stem}"' not in taken] == []
 
 
 def test_the_regions_are_those_that_botocore_knows() -> None:

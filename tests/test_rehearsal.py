@@ -61,7 +61,7 @@ def test_the_revision_is_shown_by_every_pipeline_and_to_the_approver(rehearsed: 
         assert [revision["revisionSummary"] for revision in done["sourceRevisions"]] == [shown]
 
     (approval,) = [run for run in rehearsed.result.runs if run.action == "Approve"]
-    assert approval.message == f"{summary} | Plan: 8 to add, 0 to change, 0 to destroy."
+    assert approval.message == f"{summary} | Plan: 10 to add, 0 to change, 0 to destroy."
 
 
 def test_a_new_pipeline_waits_for_its_first_release(rehearsed: Rehearsed) -> None:
@@ -124,7 +124,7 @@ def test_the_report_stands_alone_and_tells_all(rehearsed: Rehearsed) -> None:
         "prod runs the package of this commit",
         "make test",
         "terraform apply",
-        "8 to add",
+        "10 to add",
         "lambda Function",
     ):
         assert said in page
@@ -271,17 +271,16 @@ def test_the_result_is_there_for_machines(rehearsed: Rehearsed) -> None:
     assert result["running"][-1]["sha256"] == result["release"]["sha256"]
 
 
-def test_accounts_that_are_kept_can_be_reached_with_the_aws_cli(
+def test_accounts_that_are_kept_can_be_reached_by_the_profiles_of_the_readme(
     rehearsed: Rehearsed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signal, "pause", lambda: None)
     cli.keep(rehearsed.world, rehearsed.result, tmp_path, Screen(quiet=True))
 
-    aws = Path(sys.executable).with_name("aws")
-    command = (
-        f". {tmp_path}/stage-reader.sh; {aws} codepipeline get-pipeline-state --name {NAME} --output json"
-    )
-    state = json.loads(subprocess.check_output(["sh", "-c", command]))
+    aws = f"{Path(sys.executable).with_name('aws')} --profile acme-stage-reader --output json"
+    command = f". {tmp_path}/environment.sh; {aws} codepipeline get-pipeline-state --name {NAME}"
+    environment = os.environ | {"HOME": str(tmp_path), "AWS_PROFILE": "of-the-user"}
+    state = json.loads(subprocess.check_output(["sh", "-c", command], env=environment))
 
     assert [stage["stageName"] for stage in state["stageStates"]] == ["Source", "Deploy", "Promote"]
     assert {stage["latestExecution"]["status"] for stage in state["stageStates"]} == {"Succeeded"}

@@ -12,7 +12,7 @@ LOCK := .venv/bin/uv pip compile --quiet --upgrade --generate-hashes --no-annota
 LOCK_FOR_LAMBDA := --python-version $(RUNTIME:python%=%) --python-platform $(PLATFORM) --only-binary :all: \
 	--no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer
 
-.PHONY: install test lint format package lock
+.PHONY: install test lint format package sync watch local lock
 
 install: .venv/installed ## Install into .venv what the other targets need
 
@@ -35,6 +35,15 @@ format: install ## Put the code into shape
 
 package: install ## Build build/package.zip, as Lambda takes it
 	.venv/bin/python scripts/package.py $(RUNTIME) $(PLATFORM)
+
+sync: install ## Put the code on disk into your sandbox
+	@.venv/bin/python scripts/sync.py $(FUNCTION) "$(NAME)" $(RUNTIME) $(PLATFORM)
+
+watch: install ## At each save, run the unit tests, then sync; show your sandbox's log meanwhile
+	@.venv/bin/python scripts/watch.py $(FUNCTION) "$(NAME)" $(RUNTIME) $(PLATFORM)
+
+local: install ## Call the handler on this machine, without AWS; EVENT=FILE
+	@.venv/bin/python scripts/local.py $(HANDLER) "$(EVENT)"
 
 lock: install ## Take newer dependencies, as pyproject.toml allows
 	$(LOCK) $(LOCK_FOR_LAMBDA) --output-file requirements.txt

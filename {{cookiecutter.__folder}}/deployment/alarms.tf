@@ -7,7 +7,7 @@ locals {
 }
 
 resource "aws_cloudwatch_metric_alarm" "function" {
-  for_each = local.alarms
+  for_each = { for name, alarm in local.alarms : name => alarm if var.sandbox == null } # nobody is called for a sandbox
 
   alarm_name          = "${local.function_name}-${each.key}"
   alarm_description   = "${local.function_name} ${each.value.meaning} in ${var.environment}."

@@ -3,7 +3,9 @@ locals {
   account  = one([for environment in local.accounts.environments : environment if environment.name == var.environment])
   release  = jsondecode(file("${path.module}/${var.release}"))
 
-  function_name = coalesce(var.function_name, local.release.function)
+  # A sandbox has its own name and its own packages.
+  function_name = join("-sandbox-", compact([local.release.function, var.sandbox]))
+  packages      = var.sandbox == null ? "releases/${local.release.function}" : "sandboxes/${local.release.function}/${var.sandbox}"
 }
 
 # The account's own key, from the foundation.
@@ -19,8 +21,8 @@ resource "aws_lambda_function" "function" {
   architectures = ["arm64"]
   handler       = local.release.handler
   s3_bucket     = local.account.artifacts_bucket
-  s3_key        = "releases/${local.release.function}/${local.release.sha256}.zip"
-  publish       = true
+  s3_key        = "${local.packages}/${local.release.sha256}.zip"
+  publish       = var.sandbox == null
   memory_size   = var.memory_size
   timeout       = var.timeout
 
@@ -46,7 +48,8 @@ resource "aws_lambda_function" "function" {
   depends_on = [aws_iam_role_policy.function]
 }
 
-# What callers invoke. buildspec.yml moves it once the new version has passed its check.
+# What callers invoke. CodeDeploy moves it once the new version has passed its check, and people do in need. A sandbox
+# publishes none; there it stays at the latest code.
 resource "aws_lambda_alias" "live" {
   name             = "live"
   description      = "The version that answers"
@@ -54,7 +57,7 @@ resource "aws_lambda_alias" "live" {
   function_version = aws_lambda_function.function.version
 
   lifecycle {
-    ignore_changes = [function_version, routing_config]
+    ignore_changes = [description, function_version, routing_config]
   }
 }
 

@@ -3,11 +3,6 @@ output "function_name" {
   value       = aws_lambda_function.function.function_name
 }
 
-output "version" {
-  description = "The version just published."
-  value       = aws_lambda_function.function.version
-}
-
 output "alias" {
   description = "The alias that callers invoke."
   value       = aws_lambda_alias.live.name

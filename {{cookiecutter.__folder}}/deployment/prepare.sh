@@ -12,8 +12,13 @@ test "$sha256" = "$(python3 -c 'import hashlib; print(hashlib.sha256(open("packa
   exit 1
 }
 package="releases/$(fact function)/$sha256.zip"
+# So that people who look for a release to go back to see which it is. S3 takes printable ASCII alone.
+metadata=$(python3 -c '
+import json, re
+release = json.load(open("release.json"))
+print(json.dumps({name: re.sub("[^ -~]", "?", release[name])[:500] for name in ("revision", "summary")}))')
 aws s3api head-object --bucket "$ARTIFACTS_BUCKET" --key "$package" >/dev/null 2>&1 ||
-  aws s3api put-object --bucket "$ARTIFACTS_BUCKET" --key "$package" --body package.zip --if-none-match '*'
+  aws s3api put-object --bucket "$ARTIFACTS_BUCKET" --key "$package" --body package.zip --metadata "$metadata" --if-none-match '*'
 
 terraform -chdir=deployment init -lockfile=readonly \
   -backend-config="bucket=$STATE_BUCKET" -backend-config="key=$STATE_KEY" -backend-config="region=$AWS_REGION"

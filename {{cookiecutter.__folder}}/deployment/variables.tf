@@ -9,10 +9,15 @@ variable "environment" {
   }
 }
 
-variable "function_name" {
-  description = "Name of the function and of everything that belongs to it, if not the release's own: that of a sandbox."
+variable "sandbox" {
+  description = "Name of the sandbox to deploy to; none for the function itself."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.sandbox == null || can(regex("^[a-z0-9][a-z0-9-]{0,11}$", var.sandbox))
+    error_message = "A sandbox's name has 1 to 12 lower-case letters, digits and hyphens, no hyphen first."
+  }
 }
 
 variable "release" {
@@ -52,5 +57,20 @@ variable "log_retention_days" {
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
     error_message = "CloudWatch Logs takes 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days."
+  }
+}
+
+variable "traffic" {
+  description = "How callers get to a new version: all at once, or as one of CodeDeploy's configurations for Lambda says."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition = contains([
+      "AllAtOnce",
+      "Canary10Percent5Minutes", "Canary10Percent10Minutes", "Canary10Percent15Minutes", "Canary10Percent30Minutes",
+      "Linear10PercentEvery1Minute", "Linear10PercentEvery2Minutes", "Linear10PercentEvery3Minutes", "Linear10PercentEvery10Minutes",
+    ], var.traffic)
+    error_message = "CodeDeploy has AllAtOnce, Canary10Percent{5,10,15,30}Minutes, Linear10PercentEvery1Minute and Linear10PercentEvery{2,3,10}Minutes."
   }
 }

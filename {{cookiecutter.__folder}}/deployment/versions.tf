@@ -19,9 +19,9 @@ provider "aws" {
   allowed_account_ids = [local.account.id]
 
   default_tags {
-    tags = {
-      function    = local.function_name
-      environment = var.environment
-    }
+    tags = merge(
+      { function = local.function_name, environment = var.environment },
+      var.sandbox == null ? {} : { owner = local.release.owner },
+    )
   }
 }

@@ -11,6 +11,7 @@ resource "aws_iam_role_policy" "deployer" {
   for_each = {
     function = data.aws_iam_policy_document.deployer_function.json
     pipeline = data.aws_iam_policy_document.deployer_pipeline.json
+    traffic  = data.aws_iam_policy_document.deployer_traffic.json
   }
 
   name   = each.key
@@ -22,6 +23,10 @@ locals {
   function      = "arn:aws:lambda:${local.here}:function:${var.function_name}"
   function_role = "${local.role_prefix}/${var.function_name}"
   boundary      = "arn:aws:iam::${local.account.id}:policy/${local.accounts.organization}-boundary"
+  traffic = [
+    "arn:aws:codedeploy:${local.here}:application:${var.function_name}",
+    "arn:aws:codedeploy:${local.here}:deploymentgroup:${var.function_name}/live",
+  ]
 }
 
 data "aws_iam_policy_document" "deployer_function" {
@@ -31,7 +36,7 @@ data "aws_iam_policy_document" "deployer_function" {
       "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:GetAlias",
       "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
       "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:TagResource", "lambda:UntagResource",
-      "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+      "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
     ]
     resources = [local.function, "${local.function}:*"]
   }
@@ -107,6 +112,46 @@ data "aws_iam_policy_document" "deployer_function" {
     sid       = "FindAlarms"
     actions   = ["cloudwatch:DescribeAlarms"]
     resources = ["arn:aws:cloudwatch:${local.here}:alarm:*"] # takes no narrower one
+  }
+}
+
+data "aws_iam_policy_document" "deployer_traffic" {
+  statement {
+    sid = "ManageTraffic"
+    actions = [
+      "codedeploy:CreateApplication", "codedeploy:CreateDeploymentGroup", "codedeploy:DeleteApplication",
+      "codedeploy:DeleteDeploymentGroup", "codedeploy:GetApplication", "codedeploy:GetDeploymentGroup",
+      "codedeploy:ListTagsForResource", "codedeploy:TagResource", "codedeploy:UntagResource",
+      "codedeploy:UpdateDeploymentGroup",
+    ]
+    resources = local.traffic
+  }
+
+  statement {
+    sid = "MoveTraffic"
+    actions = [
+      "codedeploy:CreateDeployment", "codedeploy:GetApplicationRevision", "codedeploy:GetDeployment",
+      "codedeploy:RegisterApplicationRevision",
+    ]
+    resources = local.traffic
+  }
+
+  statement {
+    sid       = "ReadHowToMoveTraffic"
+    actions   = ["codedeploy:GetDeploymentConfig"]
+    resources = ["arn:aws:codedeploy:${local.here}:deploymentconfig:*"]
+  }
+
+  statement {
+    sid       = "LetCodeDeployWearItsOwn"
+    actions   = ["iam:PassRole"]
+    resources = ["${local.role_prefix}/${local.accounts.organization}-traffic"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["codedeploy.amazonaws.com"]
+    }
   }
 }
 

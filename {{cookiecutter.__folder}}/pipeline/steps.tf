@@ -4,18 +4,21 @@ locals {
   steps = { for name, step in {
     build = {
       wanted    = local.builds
+      minutes   = 30
       buildspec = "buildspec.yml"
       role      = one(aws_iam_role.builder[*].arn)
       variables = { BRANCH = var.branch }
     }
     plan = {
       wanted    = local.account.approval
+      minutes   = 30
       buildspec = "deployment/plan.yml"
       role      = aws_iam_role.deployer.arn
       variables = local.variables
     }
     deploy = {
       wanted    = true
+      minutes   = 150 # the slowest shift of traffic takes 100
       buildspec = "deployment/buildspec.yml"
       role      = aws_iam_role.deployer.arn
       variables = local.variables
@@ -38,7 +41,7 @@ resource "aws_codebuild_project" "step" {
   description    = "Runs ${each.value.buildspec} of ${var.function_name}"
   service_role   = each.value.role
   encryption_key = data.aws_kms_key.account.arn
-  build_timeout  = 30
+  build_timeout  = each.value.minutes
 
   source {
     type      = "CODEPIPELINE"

@@ -89,22 +89,24 @@ def add_byte_code(runtime: str, folder: Path) -> None:
 
 
 def dependencies(runtime: str, platform: str, scratch: Path) -> Path:
-    """Return the folder of what is installed; it is made again only when what it is made from changes."""
+    """Return a zip of what is installed; it is made again only when what it is made from changes."""
     lock, script = Path("requirements.txt").read_bytes(), Path(__file__).read_bytes()
     made_from = (lock, script, runtime, platform, sys.version)
-    folder = BUILD / f"dependencies-{hashlib.sha256(repr(made_from).encode()).hexdigest()[:16]}"
-    if not folder.exists():
-        draft = scratch / "dependencies"
-        draft.mkdir()
-        install(runtime, platform, draft)
-        for file in files(draft):
-            if not belongs(file.relative_to(draft)):
+    archive = BUILD / f"dependencies-{hashlib.sha256(repr(made_from).encode()).hexdigest()[:16]}.zip"
+    if not archive.exists():
+        folder, draft = scratch / "dependencies", scratch / archive.name
+        folder.mkdir()
+        install(runtime, platform, folder)
+        for file in files(folder):
+            if not belongs(file.relative_to(folder)):
                 file.unlink()
-        add_byte_code(runtime, draft)
-        for outdated in BUILD.glob("dependencies-*"):
-            shutil.rmtree(outdated)
-        draft.rename(folder)
-    return folder
+        add_byte_code(runtime, folder)
+        with ZipFile(draft, "w") as content:
+            add(content, folder)
+        for outdated in BUILD.glob("dependencies-*.zip"):
+            outdated.unlink()
+        draft.replace(archive)
+    return archive
 
 
 def sources(runtime: str, scratch: Path) -> Path:
@@ -119,43 +121,46 @@ def files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def check_size(content: dict[str, Path]) -> int:
-    """Return the package's size unzipped, or exit if Lambda would refuse it and say what is large."""
+def add(archive: ZipFile, folder: Path) -> None:
+    """Add the files of a folder to a zip, in which nothing tells when, where or by whom it was made."""
+    there = set(archive.namelist())
+    for name, file in sorted((file.relative_to(folder).as_posix(), file) for file in files(folder)):
+        if name in there:
+            sys.exit(f"package: src/{name} is also a file of a dependency; rename it")
+        entry = ZipInfo(name)  # of 1980
+        executable = file.stat().st_mode & stat.S_IXUSR
+        entry.external_attr = (stat.S_IFREG | (0o755 if executable else 0o644)) << 16
+        archive.writestr(entry, file.read_bytes(), ZIP_DEFLATED)
+
+
+def check_size(archive: ZipFile) -> int:
+    """Return a package's size unzipped, or exit if Lambda would refuse it and say what is large."""
     sizes = Counter[str]()
-    for name, file in content.items():
-        sizes[name.split("/")[0]] += file.stat().st_size
+    for entry in archive.infolist():
+        sizes[entry.filename.split("/")[0]] += entry.file_size
     if sizes.total() > LIMIT:
         largest = ", ".join(f"{name} {size:,}" for name, size in sizes.most_common(3))
         sys.exit(f"package: {sizes.total():,} bytes unzipped; Lambda takes {LIMIT:,}. The largest: {largest}")
     return sizes.total()
 
 
-def write(package: Path, content: dict[str, Path]) -> None:
-    """Write a zip of files, by name, in which nothing tells when, where or by whom it was made."""
-    with ZipFile(package, "w") as archive:
-        for name, file in sorted(content.items()):
-            entry = ZipInfo(name)  # of 1980
-            executable = file.stat().st_mode & stat.S_IXUSR
-            entry.external_attr = (stat.S_IFREG | (0o755 if executable else 0o644)) << 16
-            archive.writestr(entry, file.read_bytes(), ZIP_DEFLATED)
+def build(runtime: str, platform: str) -> int:
+    """Build the package and return its size unzipped, or exit and leave none."""
+    PACKAGE.unlink(missing_ok=True)
+    BUILD.mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=BUILD) as folder:
+        scratch = Path(folder)
+        draft = shutil.copyfile(dependencies(runtime, platform, scratch), scratch / PACKAGE.name)
+        with ZipFile(draft, "a") as archive:
+            add(archive, sources(runtime, scratch))
+            unzipped = check_size(archive)
+        draft.replace(PACKAGE)
+    return unzipped
 
 
 def main(runtime: str, platform: str) -> None:
-    """Build the package, or exit and leave none."""
-    PACKAGE.unlink(missing_ok=True)
-    BUILD.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=BUILD) as scratch:
-        content: dict[str, Path] = {}
-        for folder in (dependencies(runtime, platform, Path(scratch)), sources(runtime, Path(scratch))):
-            for file in files(folder):
-                name = file.relative_to(folder).as_posix()
-                if name in content:
-                    sys.exit(f"package: src/{name} is also a file of a dependency; rename it")
-                content[name] = file
-        unzipped = check_size(content)
-        draft = Path(scratch, PACKAGE.name)
-        write(draft, content)
-        draft.replace(PACKAGE)
+    """Build the package and say what it is."""
+    unzipped = build(runtime, platform)
     sha256 = hashlib.sha256(PACKAGE.read_bytes()).hexdigest()
     print(f"{PACKAGE}: {PACKAGE.stat().st_size:,} bytes, {unzipped:,} unzipped, sha256 {sha256}")
 

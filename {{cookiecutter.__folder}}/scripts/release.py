@@ -15,14 +15,15 @@ import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 
-DEPLOYED = [".terraform-version", "accounts.json", "deployment"]
+DEPLOYED = [".terraform-version", "accounts.json", "deployment", "events"]
 PACKAGE = Path("build/package.zip")
 RELEASE = Path("build/release")
 
 
 def git(*arguments: str) -> bytes:
-    """Return what a git command prints."""
-    return subprocess.run(["git", *arguments], check=True, stdout=subprocess.PIPE).stdout
+    """Return what a git command prints; if it fails, it has said why."""
+    done = subprocess.run(["git", *arguments], check=False, stdout=subprocess.PIPE)
+    return done.stdout if done.returncode == 0 else sys.exit("commit first: a release is of a commit")
 
 
 def summary(revision: str, subject: str, author: str, limit: int = 250) -> str:
@@ -40,14 +41,11 @@ def printable(text: str) -> str:
     return "".join(c if " " <= c <= "~" else "?" for c in decomposed if not unicodedata.combining(c))
 
 
-def main(function: str, runtime: str, handler: str, template_version: str) -> None:
-    """Write build/release for the commit that is checked out; refuse if files differ from it."""
-    if changed := git("status", "--porcelain", "--untracked-files=no").decode():
-        sys.exit(f"release: these files differ from the commit; commit or revert them first:\n{changed}")
-
+def facts(function: str, runtime: str, handler: str, template_version: str) -> dict[str, str]:
+    """Return what release.json says of the package and the commit that is checked out."""
     commit = git("log", "-1", "--format=%H%n%an%n%s").decode(errors="replace")
     revision, author, subject = commit.rstrip("\n").split("\n")
-    release = {
+    return {
         "function": function,
         "revision": revision,
         "branch": os.environ.get("BRANCH") or git("rev-parse", "--abbrev-ref", "HEAD").decode().strip(),
@@ -62,6 +60,13 @@ def main(function: str, runtime: str, handler: str, template_version: str) -> No
         "template_version": template_version,
     }
 
+
+def main(*given: str) -> None:
+    """Write build/release for the commit that is checked out; refuse if files differ from it."""
+    if changed := git("status", "--porcelain", "--untracked-files=no").decode():
+        sys.exit(f"release: these files differ from the commit; commit or revert them first:\n{changed}")
+
+    release = facts(*given)
     shutil.rmtree(RELEASE, ignore_errors=True)
     RELEASE.mkdir(parents=True)
     with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD", *DEPLOYED))) as files:

@@ -1,3 +1,4 @@
 memory_size        = 256
 timeout            = 10
 log_retention_days = 365
+traffic            = "AllAtOnce"

@@ -1,0 +1,62 @@
+"""A developer at work: a generated repository, and the emulated accounts by its README's profiles."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from cookiecutter.main import cookiecutter
+
+from rehearsal import demo, foundation, people
+from rehearsal.accounts import EmulatedAccounts
+
+TEMPLATE = Path(__file__).parents[1]
+GREETING = "src/hello_lambda/greeting.py"
+
+
+@dataclass
+class Developer:
+    """A developer's folder, repository, and environment, in a world whose every call is judged."""
+
+    world: EmulatedAccounts
+    facts: dict[str, Any]
+    folder: Path
+    repository: Path
+    environment: dict[str, str]
+
+    def make(self, *arguments: str, at: Path | None = None) -> str:
+        """Run a target, in the repository or a clone of it; return what it prints, or end if it fails."""
+        done = subprocess.run(
+            ["make", *arguments],
+            cwd=at or self.repository,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"make {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+
+@contextmanager
+def at_work() -> Iterator[Developer]:
+    """Give a developer, once the foundation is applied, which takes a minute or two."""
+    with TemporaryDirectory() as scratch, EmulatedAccounts() as world:
+        folder = Path(scratch)
+        repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=scratch))
+        demo.commit(repository)
+        demo.install(repository)
+        facts = json.loads((repository / "accounts.json").read_text())
+        foundation.apply(world, facts, folder / "foundation")
+        world.ask("enforce")
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        home = {"HOME": scratch, "UV_CACHE_DIR": demo.uv_cache()}
+        yield Developer(
+            world, facts, folder, repository, own | home | people.environment(world, facts, folder)
+        )

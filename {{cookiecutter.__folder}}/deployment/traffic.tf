@@ -1,0 +1,34 @@
+# How callers get to a new version: CodeDeploy moves the alias, at once or step by step. If an alarm goes on meanwhile,
+# it moves it back.
+
+resource "aws_codedeploy_app" "function" {
+  count = var.sandbox == null ? 1 : 0 # a sandbox has no callers to be careful with
+
+  name             = local.function_name
+  compute_platform = "Lambda"
+}
+
+resource "aws_codedeploy_deployment_group" "live" {
+  count = var.sandbox == null ? 1 : 0
+
+  app_name               = aws_codedeploy_app.function[0].name
+  deployment_group_name  = aws_lambda_alias.live.name
+  deployment_config_name = "CodeDeployDefault.Lambda${var.traffic}"
+  service_role_arn       = "arn:aws:iam::${local.account.id}:role/${local.accounts.organization}-traffic"
+
+  deployment_style {
+    deployment_type   = "BLUE_GREEN"
+    deployment_option = "WITH_TRAFFIC_CONTROL"
+  }
+
+  alarm_configuration {
+    # CodeDeploy begins nothing while an alarm is on. All at once there is nothing to watch either.
+    enabled = var.traffic != "AllAtOnce"
+    alarms  = [for alarm in aws_cloudwatch_metric_alarm.function : alarm.alarm_name]
+  }
+
+  auto_rollback_configuration {
+    enabled = true
+    events  = ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"]
+  }
+}

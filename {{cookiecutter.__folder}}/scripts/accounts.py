@@ -1,0 +1,82 @@
+"""The accounts of accounts.json, entered by the profiles that README.md lists.
+
+Sessions are kept where the AWS CLI keeps its own: whoever has entered a role need not ask STS again.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from botocore import exceptions
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+from botocore.utils import JSONFileCache
+
+FACTS: dict[str, Any] = json.loads(Path("accounts.json").read_text("utf-8"))
+LOGIN = f"{FACTS['organization']}-ops"
+NO_LOGIN = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
+
+
+def environment(name: str) -> dict[str, Any]:
+    """Return what accounts.json says of an environment, or exit and say which there are."""
+    environments = {known["name"]: known for known in FACTS["environments"]}
+    if name not in environments:
+        sys.exit(f"there is no environment {name!r}; there are {', '.join(environments)}")
+    found: dict[str, Any] = environments[name]
+    return found
+
+
+@cache
+def session(name: str, role: str) -> Session:
+    """Return a session of operator, developer or reader in an environment."""
+    entered = Session(profile=f"{FACTS['organization']}-{environment(name)['name']}-{role}")
+    provider = entered.get_component("credential_provider").get_provider("assume-role")
+    provider.cache = JSONFileCache(str(Path("~/.aws/cli/cache").expanduser()))
+    return entered
+
+
+def client(service: str, name: str, role: str) -> Any:
+    """Return a client of a service, as a role in an environment."""
+    return session(name, role).create_client(service)
+
+
+def variables(name: str, role: str) -> dict[str, str]:
+    """Return the environment variables with which Terraform is a role in an environment."""
+    credentials = session(name, role).get_credentials().get_frozen_credentials()
+    return {
+        "AWS_ACCESS_KEY_ID": credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+        "AWS_SESSION_TOKEN": credentials.token,
+    }
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Exit with one line if AWS cannot be reached, entered or asked: what is missing, and what to type."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(explanation(error))
+
+
+def explanation(error: BotoCoreError | ClientError) -> str:
+    """Return what an error of the SDK says and what to do about it, in one line."""
+    said = " ".join(str(error).split())
+    log_in = f"{said}; log in to ops, such as by: aws sso login --profile {LOGIN}"
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+    match error:
+        case exceptions.ProfileNotFound() | exceptions.InvalidConfigError():
+            return f"{said}; ~/.aws/config needs the profiles that README.md lists, and {LOGIN}"
+        case exceptions.NoCredentialsError() | exceptions.SSOError() | exceptions.TokenRetrievalError():
+            return log_in
+        case exceptions.ConnectionError() | exceptions.HTTPClientError():
+            return f"{said}; is there a network?"
+        case ClientError(operation_name="AssumeRole") if code == "AccessDenied":
+            return f"{said}; ask to be put into the group of that role in ops"
+        case ClientError() if code in NO_LOGIN:
+            return log_in
+    return said

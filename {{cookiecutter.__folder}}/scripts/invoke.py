@@ -1,0 +1,34 @@
+"""Call a sandbox with an event from a file; print its answer, and its log beside it.
+
+Usage: python scripts/invoke.py FUNCTION NAME FILE
+"""
+
+import base64
+import sys
+from pathlib import Path
+
+from sandbox import client, sandbox
+
+
+def event(file: str) -> bytes:
+    """Return the event in a file, or exit if there is none."""
+    if not Path(file).is_file():
+        sys.exit(f"EVENT={file}: there is no such file; make events lists those that there are")
+    return Path(file).read_bytes()
+
+
+def main(function: str, name: str, file: str) -> None:
+    """Print the answer; exit with 1 if it is an error."""
+    mine, payload = sandbox(function, name), event(file)
+    with mine.used():
+        answer = client("lambda").invoke(
+            FunctionName=mine.full_name, Qualifier="live", LogType="Tail", Payload=payload
+        )
+        said = answer["Payload"].read().decode()
+    print(base64.b64decode(answer["LogResult"]).decode(), file=sys.stderr)
+    print(said)
+    sys.exit(1 if "FunctionError" in answer else 0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

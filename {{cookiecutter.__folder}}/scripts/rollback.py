@@ -1,0 +1,167 @@
+"""`make rollback`: gives all traffic of an environment to an earlier release, until the next promotion.
+
+Usage: python scripts/rollback.py FUNCTION ENVIRONMENT REVISION [--yes]
+
+REVISION may be empty: then it goes back to what answered before. The variable WHY says why, which is kept in
+the description of the alias, with who it was. A shift of traffic that is under way is stopped.
+"""
+
+import base64
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import accounts
+from botocore.session import Session
+from release import printable
+from releases import Release, find
+
+UNDER_WAY = ["Created", "Queued", "InProgress", "Ready", "Baking"]
+BATCH = 25  # deployments that CodeDeploy tells of at once
+SHORTEST = 7  # characters of a revision, so that it is not taken for a version
+SOON = {"Delay": 1, "MaxAttempts": 300}  # seconds between two looks
+
+
+class Rollback:
+    """A function in an environment, about to go back."""
+
+    def __init__(self, name: str, function: str) -> None:
+        """Find out what answers, and what one can go back to."""
+        self.name, self.function = name, function
+        self.functions = accounts.client("lambda", name, "operator")
+        self.deployments = accounts.client("codedeploy", name, "operator")
+        self.answers = self.answering()
+        self.shifts = self.shifting(UNDER_WAY)
+        self.found = find(name, function)
+
+    def answering(self) -> str:
+        """Return the version that answers."""
+        return str(self.functions.get_alias(FunctionName=self.function, Name="live")["FunctionVersion"])
+
+    def shifting(self, statuses: list[str]) -> list[str]:
+        """Return the deployments that have moved the alias, or do it."""
+        pages = self.deployments.get_paginator("list_deployments").paginate(
+            applicationName=self.function, deploymentGroupName="live", includeOnlyStatuses=statuses
+        )
+        return [deployment for page in pages for deployment in page["deployments"]]
+
+    def version(self, number: str) -> Release | None:
+        """Return the release of a version, if it is there."""
+        return next((release for release in self.found if release.version == number), None)
+
+    def revision(self, revision: str) -> Release:
+        """Return the release of a revision, or exit."""
+        found = [release for release in self.found if release.revision.startswith(revision[:12])]
+        if len(revision) < SHORTEST:
+            sys.exit(f"TO={revision}: at least {SHORTEST} characters of a revision are needed")
+        if len({release.revision for release in found}) != 1:
+            many = "more than one revision begins so" if found else "there is no such release"
+            sys.exit(f"TO={revision}: {many}; make releases ENV={self.name} lists them")
+        return found[0]
+
+    def before(self) -> Release:
+        """Return the release that answered before, or exit; deployment/shift.sh keeps from where it went."""
+        start = self.answers if self.shifts else ""
+        shifts = [] if start else self.shifting(["Succeeded"])
+        done: list[dict[str, Any]] = []
+        for first in range(0, len(shifts), BATCH):
+            batch = shifts[first : first + BATCH]
+            done += self.deployments.batch_get_deployments(deploymentIds=batch)["deploymentsInfo"]
+        for deployment in sorted(done, key=lambda shift: shift["createTime"]):
+            said = deployment.get("description", "").split()  # from START to END
+            if deployment["creator"] == "user" and said[3:] == [self.answers]:
+                start = said[1]
+        if release := self.version(start):
+            return release
+        sys.exit(
+            f"nothing says what answered before version {self.answers}, or it is gone; "
+            f"name a revision: make rollback ENV={self.name} TO=REVISION; make releases lists them"
+        )
+
+    def stop(self) -> None:
+        """Stop what moves the alias, and wait until it is back."""
+        for shift in self.shifts:
+            self.deployments.stop_deployment(deploymentId=shift, autoRollbackEnabled=True)
+            while (
+                self.deployments.get_deployment(deploymentId=shift)["deploymentInfo"]["status"] in UNDER_WAY
+            ):
+                time.sleep(SOON["Delay"])
+
+    def publish(self, release: Release) -> str:
+        """Publish a package again, with the function's settings of now; return the version."""
+        latest = self.functions.get_function_configuration(FunctionName=self.function)["CodeSha256"]
+        try:
+            self.update(release.sha256)
+            version = self.functions.publish_version(
+                FunctionName=self.function,
+                CodeSha256=base64.b64encode(bytes.fromhex(release.sha256)).decode(),
+                Description=release.summary,
+            )["Version"]
+            published = self.functions.get_waiter("published_version_active")
+            published.wait(FunctionName=self.function, Qualifier=version, WaiterConfig=SOON)
+        finally:  # Terraform has deployed it, and takes it to be there
+            self.update(base64.b64decode(latest).hex())
+        return str(version)
+
+    def update(self, sha256: str) -> None:
+        """Make a package the function's latest code."""
+        bucket = accounts.environment(self.name)["artifacts_bucket"]
+        key = f"releases/{self.function}/{sha256}.zip"
+        self.functions.update_function_code(FunctionName=self.function, S3Bucket=bucket, S3Key=key)
+        self.functions.get_waiter("function_updated").wait(FunctionName=self.function, WaiterConfig=SOON)
+
+    def go(self, release: Release, why: str) -> str:
+        """Give all traffic to a release; return its version."""
+        self.stop()
+        version = release.version or self.publish(release)
+        if (found := self.answering()) != self.answers:
+            sys.exit(f"version {found} answers meanwhile, which was not asked about; look again")
+        when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
+        said = f"Back to version {version} from {self.answers} on {when} by {login()}: {why}"
+        self.functions.update_alias(
+            FunctionName=self.function,
+            Name="live",
+            FunctionVersion=version,
+            RoutingConfig={"AdditionalVersionWeights": {}},
+            Description=printable(said)[:256],
+        )
+        return version
+
+
+def login() -> str:
+    """Return who is logged in to ops."""
+    sts = Session(profile=accounts.LOGIN).create_client("sts", region_name=accounts.FACTS["region"])
+    return str(sts.get_caller_identity()["Arn"].rpartition("/")[2])
+
+
+def ask(question: str, variable: str) -> str:
+    """Return what a person answers, or exit and say which variable answers where nobody is."""
+    if not sys.stdin.isatty():
+        sys.exit(f"nothing was changed: nobody is here to answer; give {variable}")
+    return input(question).strip()
+
+
+def main(function: str, name: str, to: str, *yes: str) -> None:
+    """Go back, once a person has said why, and yes."""
+    accounts.environment(name)
+    with accounts.explained():
+        rollback = Rollback(name, function)
+        release = rollback.revision(to) if to else rollback.before()
+        if release.version == rollback.answers and not rollback.shifts:
+            sys.exit(f"version {release.version} answers already: {release.summary}")
+        now = rollback.version(rollback.answers)
+        print(f"{name} answers with version {rollback.answers}: {now.summary if now else 'not known'}")
+        if rollback.shifts:
+            print(f"a shift of traffic is under way and will be stopped: {', '.join(rollback.shifts)}")
+        print(f"it goes back to version {release.version or '(published again)'}: {release.summary}")
+        why = os.environ.get("WHY") or ask("Why? ", "WHY='...'")
+        if not why or not (yes or ask("Only yes goes on: ", "YES=1") == "yes"):
+            sys.exit("nothing was changed")
+        version = rollback.go(release, why)
+    print(f"{name} answers with version {version}, until the next promotion")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,89 @@
+"""A sandbox: a developer's own copy of the function, in the first environment."""
+
+import getpass
+import hashlib
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import accounts
+from botocore.exceptions import ClientError
+
+NAME = re.compile("[a-z0-9][a-z0-9-]{0,11}")
+ENVIRONMENT: dict[str, Any] = accounts.FACTS["environments"][0]
+# Bytes that a call may carry: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LARGEST = 50_000_000
+POLL_SECONDS = 0.1
+
+
+def client(service: str) -> Any:
+    """Return a client of a service, as a developer."""
+    return accounts.client(service, ENVIRONMENT["name"], "developer")
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A sandbox by the name of its function and its own; deployment/main.tf says the same of both."""
+
+    function: str
+    name: str
+
+    @property
+    def full_name(self) -> str:
+        """Return its name in AWS."""
+        return f"{self.function}-sandbox-{self.name}"
+
+    @property
+    def state(self) -> str:
+        """Return the key of its state."""
+        return f"sandboxes/{self.function}/{self.name}.tfstate"
+
+    @property
+    def packages(self) -> str:
+        """Return what the keys of its packages begin with."""
+        return f"sandboxes/{self.function}/{self.name}/"
+
+    def upload(self, package: bytes) -> dict[str, str]:
+        """Put a package into the artifacts bucket; return where it is, as Lambda wants to know it."""
+        where = {
+            "Bucket": ENVIRONMENT["artifacts_bucket"],
+            "Key": f"{self.packages}{hashlib.sha256(package).hexdigest()}.zip",
+        }
+        client("s3").put_object(**where, Body=package)
+        return {f"S3{name}": value for name, value in where.items()}
+
+    def sync(self, functions: Any, package: bytes) -> None:
+        """Give it a package, by a client of Lambda, and wait until that is live."""
+        code = self.upload(package) if len(package) > LARGEST else {"ZipFile": package}
+        answer, pause = functions.update_function_code(FunctionName=self.full_name, **code), 0.0
+        while answer["LastUpdateStatus"] == "InProgress":
+            time.sleep(pause)
+            answer, pause = functions.get_function_configuration(FunctionName=self.full_name), POLL_SECONDS
+        if answer["LastUpdateStatus"] == "Failed":
+            sys.exit(f"{self.full_name} is not updated: {answer['LastUpdateStatusReason']}")
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Exit with one line if the sandbox is not there, or if AWS cannot be asked."""
+        with accounts.explained():
+            try:
+                yield
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                    raise
+                sys.exit(f"there is no sandbox {self.name} yet; create it: make sandbox NAME={self.name}")
+
+
+def sandbox(function: str, name: str) -> Sandbox:
+    """Return a sandbox of a function; without a name, the one that is named after the user's login."""
+    name = name or re.sub("[^a-z0-9]+", "-", getpass.getuser().lower()).strip("-")[:12].strip("-")
+    if not NAME.fullmatch(name):
+        sys.exit(
+            f"NAME={name}: a sandbox's name has 1 to 12 lower-case letters, digits and hyphens, "
+            "no hyphen first, such as NAME=ada"
+        )
+    return Sandbox(function, name)

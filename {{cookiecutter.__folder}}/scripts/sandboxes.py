@@ -1,0 +1,151 @@
+"""Create, update, destroy and list sandboxes, from the same deployment/ as the function itself.
+
+Usage: python scripts/sandboxes.py apply FUNCTION NAME RUNTIME HANDLER TEMPLATE_VERSION
+       python scripts/sandboxes.py destroy FUNCTION NAME RUNTIME HANDLER
+       python scripts/sandboxes.py list FUNCTION
+
+NAME may be empty: then it is the user's own.
+"""
+
+import base64
+import getpass
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import accounts
+import release
+from botocore.exceptions import ClientError
+from sandbox import ENVIRONMENT, Sandbox, client, sandbox
+
+FACTS = Path("build/sandbox.json")
+
+
+def terraform(of: Sandbox, facts: dict[str, str], change: str) -> None:
+    """Have Terraform apply or destroy a sandbox, or exit. facts: as release.json has them, and the owner."""
+    if shutil.which("terraform") is None:
+        sys.exit("terraform is not on PATH; install it, such as by: sh deployment/install-terraform.sh ~/bin")
+    FACTS.parent.mkdir(exist_ok=True)
+    FACTS.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
+    name = ENVIRONMENT["name"]
+    environment = {key: value for key, value in os.environ.items() if key != "AWS_PROFILE"}
+    environment |= accounts.variables(name, "developer")
+    environment |= {"TF_VAR_environment": name, "TF_VAR_sandbox": of.name, "TF_VAR_release": f"../{FACTS}"}
+    environment |= {"TF_DATA_DIR": f".terraform/{of.name}"}
+    where = {"bucket": ENVIRONMENT["state_bucket"], "key": of.state, "region": accounts.FACTS["region"]}
+    backend = [f"-backend-config={key}={value}" for key, value in where.items()]
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # Terraform hears it too, and ends in order
+    for line, output in (
+        (["init", "-reconfigure", "-lockfile=readonly", *backend], subprocess.PIPE),
+        ([change, "-auto-approve", f"-var-file=environments/{name}.tfvars"], None),
+    ):
+        command = ["terraform", "-chdir=deployment", *line]
+        done = subprocess.run(command, env=environment, stdout=output, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"{done.stdout or ''}terraform {line[0]} failed, see above")
+    signal.signal(signal.SIGINT, before)
+
+
+def owner() -> str:
+    """Return whose sandboxes are created here, in characters that a tag may have."""
+    git = ["git", "config", "user.email"]
+    email = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    return re.sub("[^A-Za-z0-9 +=._:/@-]", "", email or getpass.getuser())
+
+
+def found(full_name: str) -> dict[str, Any] | None:
+    """Return a function's configuration, with its tags, or None if it is not there."""
+    try:
+        answer = client("lambda").get_function(FunctionName=full_name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return None
+    configuration: dict[str, Any] = answer["Configuration"]
+    return {**configuration, "owner": answer.get("Tags", {}).get("owner", "nobody")}
+
+
+def apply(function: str, name: str, *build: str) -> None:
+    """Create or update a sandbox; in the end it runs what is on disk, committed or not."""
+    mine, me = sandbox(function, name), owner()
+    facts = release.facts(function, *build) | {"owner": me}
+    if release.git("status", "--porcelain"):
+        facts["summary"] = f"changed {facts['summary']}"
+    before = found(mine.full_name)
+    if before and before["owner"] != me:
+        sys.exit(f"{mine.full_name} is {before['owner']}'s; choose another name: make sandbox NAME=")
+    package = release.PACKAGE.read_bytes()
+    mine.upload(package)
+    terraform(mine, facts, "apply")
+    functions = client("lambda")
+    running = functions.get_function_configuration(FunctionName=mine.full_name)["CodeSha256"]
+    if base64.b64decode(running).hex() != facts["sha256"]:  # a make sync, of which Terraform knows nothing
+        mine.sync(functions, package)
+    print(f"{mine.full_name} runs {facts['summary']}; go on with make watch, or make sync and make invoke")
+
+
+def destroy(function: str, name: str, runtime: str, handler: str) -> None:
+    """Remove a sandbox and all that it has left in buckets."""
+    gone = sandbox(function, name)
+    there = found(gone.full_name)
+    if there and there["owner"] != owner() and not name:
+        sys.exit(
+            f"{gone.full_name} is {there['owner']}'s; if you mean it: make sandbox-destroy NAME={gone.name}"
+        )
+    facts = {
+        "function": function,
+        "runtime": runtime,
+        "handler": handler,
+        "owner": "",
+        "sha256": "",
+        "summary": "",
+    }
+    terraform(gone, facts, "destroy")
+    s3 = client("s3")
+    for bucket, prefix in (("artifacts_bucket", gone.packages), ("state_bucket", gone.state)):
+        where = {"Bucket": ENVIRONMENT[bucket]}
+        for page in s3.get_paginator("list_objects_v2").paginate(**where, Prefix=prefix):
+            for item in page.get("Contents", []):
+                s3.delete_object(**where, Key=item["Key"])
+    shutil.rmtree(f"deployment/.terraform/{gone.name}")
+    print(f"{gone.full_name} is gone")
+
+
+def show(function: str) -> None:
+    """List a function's sandboxes: whose, how old, and from which commit they were last created."""
+    prefix = f"/aws/lambda/{Sandbox(function, '').full_name}"
+    rows = []
+    for page in client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix):
+        for group in page["logGroups"]:
+            name = group["logGroupName"].removeprefix(prefix)
+            of = found(Sandbox(function, name).full_name) or {"owner": "?", "Description": "no function"}
+            rows.append(
+                (name, of["owner"], age(time.time() - group["creationTime"] / 1000), of["Description"])
+            )
+    for row in rows:
+        print("{:<12}  {:<24}  {:>8}  {}".format(*row))
+    if not rows:
+        print(f"{function} has no sandbox in {ENVIRONMENT['name']}; create yours: make sandbox")
+
+
+def age(seconds: float) -> str:
+    """Return how old something is."""
+    for unit, length in (("days", 86_400), ("hours", 3600)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{seconds // 60:.0f} min"
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"apply": apply, "destroy": destroy, "list": show}
+
+if __name__ == "__main__":
+    with accounts.explained():
+        COMMANDS[sys.argv[1]](*sys.argv[2:])

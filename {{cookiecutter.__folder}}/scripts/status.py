@@ -1,0 +1,151 @@
+"""`make status`: what runs in each environment, and how far it is behind the one before.
+
+Usage: python scripts/status.py FUNCTION ENVIRONMENT [--json]
+
+ENVIRONMENT may be empty, for all. Exits with 1 if one cannot be asked.
+"""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+import accounts
+from botocore.exceptions import BotoCoreError, ClientError
+
+COLUMNS = ["environment", "version", "revision", "age", "pipeline", "behind", "commit"]
+WORDS = {"InProgress": "in progress"}
+MISSING = {"ResourceNotFoundException", "PipelineNotFoundException"}
+
+
+@dataclass
+class Runs:
+    """What runs in an environment, as far as it is known.
+
+    published: when the version was. weights: of other versions, while traffic is shifted. note: who went back
+    to this version, and why. behind: how many commits of the environment before are missing, None where that
+    is not known. problem: why nothing can be said.
+    """
+
+    environment: str
+    version: str = ""
+    revision: str = ""
+    subject: str = ""
+    author: str = ""
+    published: str = ""
+    weights: dict[str, float] | None = None
+    note: str = ""
+    pipeline: str = ""
+    behind: int | None = None
+    problem: str = ""
+
+
+def ask(environment: str, function: str) -> Runs:
+    """Return what runs in an environment."""
+    runs = Runs(environment)
+    try:
+        functions = accounts.client("lambda", environment, "reader")
+        pipelines = accounts.client("codepipeline", environment, "reader")
+        runs.pipeline = state(pipelines, function)
+        alias = functions.get_alias(FunctionName=function, Name="live")
+        version = functions.get_function_configuration(
+            FunctionName=function, Qualifier=alias["FunctionVersion"]
+        )
+    except (BotoCoreError, ClientError) as error:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] in MISSING:
+            return runs
+        runs.problem = accounts.explanation(error)
+        return runs
+    runs.version = alias["FunctionVersion"]
+    runs.weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights")
+    if alias.get("Description", "").startswith(f"Back to version {runs.version} "):
+        runs.note = alias["Description"]
+    runs.published = version["LastModified"]
+    runs.revision, _, said = version["Description"].partition(" ")
+    runs.subject, _, author = said.removesuffix(")").rpartition(" (")
+    runs.author = author
+    return runs
+
+
+def state(pipelines: Any, function: str) -> str:
+    """Return where a pipeline is: at the stage that runs, waits or has failed, else at its end."""
+    try:
+        stages = pipelines.get_pipeline_state(name=function)["stageStates"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in MISSING:
+            return "none: make pipeline"
+        raise
+    for stage in stages:
+        status = stage.get("latestExecution", {}).get("status", "Succeeded")
+        if any("token" in action.get("latestExecution", {}) for action in stage["actionStates"]):
+            status = "waits"
+        if status != "Succeeded":
+            return f"{stage['stageName']} {WORDS.get(status, status.lower())}"
+    return "succeeded"
+
+
+def missing(revision: str, newer: str) -> int | None:
+    """Return how many commits a revision lacks that a newer one has, None if this clone lacks one."""
+    command = ["git", "rev-list", "--count", f"{revision}..{newer}"]
+    counted = subprocess.run(command, capture_output=True, text=True, check=False)
+    return int(counted.stdout) if counted.returncode == 0 else None
+
+
+def age(published: str) -> str:
+    """Return how long ago a time was."""
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(published)).total_seconds()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return "now"
+
+
+def row(runs: Runs) -> list[str]:
+    """Return what the table says of an environment."""
+    if not runs.version:
+        return [runs.environment, "-", "-", "-", runs.pipeline, "-", "not deployed yet"]
+    shift = "".join(f" ({weight:.0%} {version})" for version, weight in (runs.weights or {}).items())
+    behind = "-" if runs.behind is None else str(runs.behind or "no")
+    commit = f"{runs.subject} ({runs.author})"
+    facts = [runs.version + shift, runs.revision, age(runs.published), runs.pipeline, behind, commit]
+    return [runs.environment, *facts]
+
+
+def show(found: list[Runs], unknown: bool) -> None:
+    """Print the table, and below it what else there is to say."""
+    rows = [COLUMNS, *(row(runs) for runs in found if not runs.problem)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for cells in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+    for runs in found:
+        if runs.problem or runs.note:
+            print(f"{runs.environment}: {runs.problem or runs.note}")
+    if unknown:
+        print("How far one is behind is not known: this clone lacks a commit that runs. git fetch")
+
+
+def main(function: str, chosen: str, *as_json: str) -> int:
+    """Show what runs; return the exit code."""
+    names = [environment["name"] for environment in accounts.FACTS["environments"]]
+    if chosen:
+        last = names.index(accounts.environment(chosen)["name"])
+        names = names[max(last - 1, 0) : last + 1]  # the one before tells how far it is behind
+    with ThreadPoolExecutor(len(names)) as pool:
+        found = list(pool.map(ask, names, [function] * len(names)))
+    comparable = [pair for pair in pairwise(found) if all(runs.revision for runs in pair)]
+    for before, runs in comparable:
+        runs.behind = missing(runs.revision, before.revision)
+    shown = found[-1:] if chosen else found
+    if as_json:
+        print(json.dumps([asdict(runs) for runs in shown], indent=2))
+    else:
+        show(shown, unknown=any(runs.behind is None for _, runs in comparable))
+    return 1 if any(runs.problem for runs in shown) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
