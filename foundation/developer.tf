@@ -64,7 +64,7 @@ data "aws_iam_policy_document" "developer" {
     sid = "ManageRoles"
     actions = [
       "iam:DeleteRole", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole",
-      "iam:ListRolePolicies", "iam:TagRole", "iam:UntagRole",
+      "iam:ListRolePolicies", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRoleDescription",
     ]
     resources = ["arn:aws:iam::${local.account.id}:role/*-sandbox-*"]
   }

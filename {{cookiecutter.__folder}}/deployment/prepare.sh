@@ -17,8 +17,12 @@ metadata=$(python3 -c '
 import json, re
 release = json.load(open("release.json"))
 print(json.dumps({name: re.sub("[^ -~]", "?", release[name])[:500] for name in ("revision", "summary")}))')
-aws s3api head-object --bucket "$ARTIFACTS_BUCKET" --key "$package" >/dev/null 2>&1 ||
-  aws s3api put-object --bucket "$ARTIFACTS_BUCKET" --key "$package" --body package.zip --metadata "$metadata" --if-none-match '*'
+# Never overwritten: what is there under this name has these very bytes.
+refused=$(aws s3api put-object --bucket "$ARTIFACTS_BUCKET" --key "$package" --body package.zip \
+  --metadata "$metadata" --if-none-match '*' 2>&1) || case "$refused" in
+  *PreconditionFailed*) ;;
+  *) echo "$refused" >&2; exit 1 ;;
+esac
 
 terraform -chdir=deployment init -lockfile=readonly \
   -backend-config="bucket=$STATE_BUCKET" -backend-config="key=$STATE_KEY" -backend-config="region=$AWS_REGION"
