@@ -27,8 +27,8 @@ data "aws_iam_policy_document" "developer" {
     actions = [
       "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:GetAlias",
       "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
-      "lambda:ListTags", "lambda:ListVersionsByFunction", "lambda:TagResource", "lambda:UntagResource",
-      "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+      "lambda:ListVersionsByFunction", "lambda:TagResource", "lambda:UntagResource", "lambda:UpdateFunctionCode",
+      "lambda:UpdateFunctionConfiguration",
     ]
     resources = ["arn:aws:lambda:${local.here}:function:*-sandbox-*"] # with their aliases
   }
@@ -79,11 +79,5 @@ data "aws_iam_policy_document" "developer" {
       variable = "iam:PassedToService"
       values   = ["lambda.amazonaws.com"]
     }
-  }
-
-  statement {
-    sid       = "FindKeyByAlias"
-    actions   = ["kms:ListAliases"]
-    resources = ["*"] # takes no other
   }
 }

@@ -113,7 +113,11 @@ def change_deployment(world: World) -> None:
         "permissions.tf": [('"What ${local.function_name} may do"', '"What it may do"'), OTHER_TRUST],
         "traffic.tf": [(', "DEPLOYMENT_STOP_ON_REQUEST"', "")],
         "versions.tf": [FEWER_TAGS],
-        "environments/stage.tfvars": [("256", "512"), ("365", "400")],
+        "environments/stage.tfvars": [
+            ("256", "512"),
+            ("365", "400"),
+            ('"AllAtOnce"', '"Canary10Percent5Minutes"'),
+        ],
         "environments/prod.tfvars": [("256", "512")],
     }
     changes = {folder + file: edit(files[folder + file], *found) for file, found in changed.items()}
