@@ -66,13 +66,6 @@ class Desk:
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
-    def promote(self, release: bytes) -> None:
-        """Have a release deployed to stage, and no further."""
-        self.world.send(release, STAGE)
-        walker = Walker(self.accounts, REGION, {})
-        walker.walk([STAGE["id"]])
-        assert [run.message for run in walker.runs if run.status != "Succeeded"] == []
-
     def released(self) -> bytes:
         """Return the release that was promoted to stage last."""
         place = {"Bucket": STAGE["artifacts_bucket"], "Key": f"promoted/{NAME}.zip"}
@@ -105,6 +98,14 @@ class Desk:
             if done.returncode:
                 print(done.stdout, done.stderr)
         return done.returncode
+
+
+def promote(world: World, release: bytes) -> None:
+    """Have a release deployed to stage, and no further."""
+    world.send(release, STAGE)
+    walker = Walker(world.accounts, REGION, {})
+    walker.walk([STAGE["id"]])
+    assert [run.message for run in walker.runs if run.status != "Succeeded"] == []
 
 
 def changed(world: World, revision: str, subject: str, handler: str = "", **files: str) -> bytes:
@@ -150,13 +151,11 @@ def desk(world: World, tools: Path) -> Desk:
 
 
 @pytest.fixture(scope="module")
-def twice(
-    rehearsed: Rehearsed, tools: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmulatedAccounts]:
+def twice(rehearsed: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedAccounts]:
     """A world in which stage has got a second release; for forks."""
     with rehearsed.world.fork() as accounts:
         world = World(rehearsed, accounts, tmp_path_factory.mktemp("twice"))
-        Desk(world, tools).promote(changed(world, SECOND, "Second"))
+        promote(world, changed(world, SECOND, "Second"))
         yield accounts
 
 
@@ -292,7 +291,7 @@ def test_a_release_whose_version_is_gone_is_published_again_until_the_next_promo
     assert functions.get_function_configuration(FunctionName=NAME)["CodeSha256"] == latest
     assert second.plan(second.released(), STAGE) == 0
 
-    second.promote(second.released())  # the very release whose version is not the latest any more
+    promote(second.world, second.released())  # the very release whose version is not the latest any more
     answers = functions.get_function_configuration(FunctionName=NAME, Qualifier="live")
     assert (answers["Version"], answers["CodeSha256"]) == ("4", latest)
     assert second.status(STAGE)["note"] == ""
