@@ -1,9 +1,11 @@
 """Whoever is on call sees what runs where, goes back and shifts traffic, by the README's profiles."""
 
+import base64
 import hashlib
 import io
 import json
 import os
+import pty
 import subprocess
 import threading
 import time
@@ -33,18 +35,23 @@ class Desk:
         (world.repository / ".venv").symlink_to(tools)
         (tools / "installed").touch()
 
-    def make(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run make, with nobody at the terminal."""
+    def make(self, *arguments: str, typed: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run make; if something is typed, at a terminal."""
+        master, terminal = pty.openpty()
+        os.write(master, typed.encode())
         command = ["make", "--no-print-directory", *arguments, *(f"{k}={v}" for k, v in variables.items())]
-        return subprocess.run(
+        done = subprocess.run(
             command,
             cwd=self.world.repository,
             env=WITHOUT_AWS | self.variables,
-            stdin=subprocess.DEVNULL,
+            stdin=terminal if typed else subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
         )
+        os.close(master)
+        os.close(terminal)
+        return done
 
     def status(self, environment: dict[str, Any] = PROD) -> dict[str, Any]:
         """Return what `make status` tells machines of an environment."""
@@ -65,13 +72,6 @@ class Desk:
         while not self.alias(environment)[1]:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-
-    def promote(self, release: bytes) -> None:
-        """Have a release deployed to stage, and no further."""
-        self.world.send(release, STAGE)
-        walker = Walker(self.accounts, REGION, {})
-        walker.walk([STAGE["id"]])
-        assert [run.message for run in walker.runs if run.status != "Succeeded"] == []
 
     def released(self) -> bytes:
         """Return the release that was promoted to stage last."""
@@ -105,6 +105,14 @@ class Desk:
             if done.returncode:
                 print(done.stdout, done.stderr)
         return done.returncode
+
+
+def promote(world: World, release: bytes) -> None:
+    """Have a release deployed to stage, and no further."""
+    world.send(release, STAGE)
+    walker = Walker(world.accounts, REGION, {})
+    walker.walk([STAGE["id"]])
+    assert [run.message for run in walker.runs if run.status != "Succeeded"] == []
 
 
 def changed(world: World, revision: str, subject: str, handler: str = "", **files: str) -> bytes:
@@ -150,13 +158,11 @@ def desk(world: World, tools: Path) -> Desk:
 
 
 @pytest.fixture(scope="module")
-def twice(
-    rehearsed: Rehearsed, tools: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmulatedAccounts]:
+def twice(rehearsed: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatedAccounts]:
     """A world in which stage has got a second release; for forks."""
     with rehearsed.world.fork() as accounts:
         world = World(rehearsed, accounts, tmp_path_factory.mktemp("twice"))
-        Desk(world, tools).promote(changed(world, SECOND, "Second"))
+        promote(world, changed(world, SECOND, "Second"))
         yield accounts
 
 
@@ -292,12 +298,29 @@ def test_a_release_whose_version_is_gone_is_published_again_until_the_next_promo
     assert functions.get_function_configuration(FunctionName=NAME)["CodeSha256"] == latest
     assert second.plan(second.released(), STAGE) == 0
 
-    second.promote(second.released())  # the very release whose version is not the latest any more
+    promote(second.world, second.released())  # the very release whose version is not the latest any more
     answers = functions.get_function_configuration(FunctionName=NAME, Qualifier="live")
     assert (answers["Version"], answers["CodeSha256"]) == ("4", latest)
     assert second.status(STAGE)["note"] == ""
     back = second.make("rollback", ENV="stage", **BACK)
     assert back.stdout.splitlines()[-1] == "stage answers with version 3, until the next promotion"
+
+
+def test_nothing_is_published_again_if_the_latest_code_could_not_be_put_back(
+    second: Desk, rehearsed: Rehearsed
+) -> None:
+    functions = second.world.client("lambda", STAGE)
+    latest = functions.get_function_configuration(FunctionName=NAME)["CodeSha256"]
+    key = f"releases/{NAME}/{base64.b64decode(latest).hex()}.zip"
+    second.world.client("s3", STAGE).delete_object(Bucket=STAGE["artifacts_bucket"], Key=key)
+    functions.delete_function(FunctionName=NAME, Qualifier="1")
+    before = second.alias(STAGE)
+
+    done = second.make("rollback", ENV="stage", TO=rehearsed.result.revision, **BACK)
+
+    assert "the latest code is of no release, and could not be put back" in done.stderr
+    assert functions.get_function_configuration(FunctionName=NAME)["CodeSha256"] == latest
+    assert second.alias(STAGE) == before
 
 
 @pytest.mark.parametrize(
@@ -325,6 +348,20 @@ def test_what_cannot_be_gone_back_to_is_refused_and_nothing_changes(
     assert (second.alias(STAGE), second.alias(PROD)) == before
 
 
+def test_a_person_is_asked_why_and_whether(second: Desk) -> None:
+    before = second.alias(STAGE)
+
+    for typed in "\n", "it is slow\nno\n":
+        done = second.make("rollback", ENV="stage", typed=typed)
+        assert done.stderr.startswith("nothing was changed")
+        assert second.alias(STAGE) == before
+    assert "stage answers with version 2: 222222222222 Second (Grace)" in done.stdout
+    assert "it goes back to version 1: " in done.stdout
+
+    assert second.make("rollback", ENV="stage", typed="it is slow\nyes\n").returncode == 0
+    assert second.alias(STAGE)[2].endswith(": it is slow")
+
+
 def test_going_back_stops_a_shift_that_is_under_way(second: Desk) -> None:
     properties = {"Name": NAME, "Alias": "live", "CurrentVersion": "2", "TargetVersion": "1"}
     resource = {"Type": "AWS::Lambda::Function", "Properties": properties}
@@ -343,7 +380,7 @@ def test_going_back_stops_a_shift_that_is_under_way(second: Desk) -> None:
     assert f"a shift of traffic is under way and will be stopped: {begun}" in done.stdout
     version, weights, said = second.alias(STAGE)
     assert (version, weights) == ("2", {})
-    assert said.startswith("Back to version 2 from 2 ")
+    assert said.startswith("Back to version 2 from a shift on ")
 
 
 # Shifting traffic
@@ -365,7 +402,7 @@ def test_a_new_version_that_raises_under_traffic_is_taken_back_by_itself(desk: D
     desk.wait_for_weights(PROD)
 
     assert desk.status()["weights"] == {"2": 0.1}
-    assert "1 (10% 2)" in desk.make("status").stdout
+    assert "1 (10% to 2)" in desk.make("status").stdout
     assert desk.plan(bad, PROD) == 0
     functions = world.client("lambda", PROD)
 

@@ -16,7 +16,7 @@ from typing import Any
 import accounts
 from botocore.session import Session
 from release import printable
-from releases import Release, find
+from releases import Release, find, packages
 
 UNDER_WAY = ["Created", "Queued", "InProgress", "Ready", "Baking"]
 BATCH = 25  # deployments that CodeDeploy tells of at once
@@ -30,6 +30,7 @@ class Rollback:
     def __init__(self, name: str, function: str) -> None:
         """Find out what answers, and what one can go back to."""
         self.name, self.function = name, function
+        self.bucket = accounts.environment(name)["artifacts_bucket"]
         self.functions = accounts.client("lambda", name, "operator")
         self.deployments = accounts.client("codedeploy", name, "operator")
         self.answers = self.answering()
@@ -90,8 +91,12 @@ class Rollback:
                 time.sleep(SOON["Delay"])
 
     def publish(self, release: Release) -> str:
-        """Publish a package again, with the function's settings of now; return the version."""
-        latest = self.functions.get_function_configuration(FunctionName=self.function)["CodeSha256"]
+        """Publish a package again, with the function's settings of now; return the version, or exit."""
+        code = self.functions.get_function_configuration(FunctionName=self.function)["CodeSha256"]
+        latest = base64.b64decode(code).hex()
+        stored = packages(accounts.client("s3", self.name, "operator"), self.bucket, self.function)
+        if latest not in {package.sha256 for package in stored}:
+            sys.exit("nothing was changed: the latest code is of no release, and could not be put back")
         try:
             self.update(release.sha256)
             version = self.functions.publish_version(
@@ -102,14 +107,13 @@ class Rollback:
             published = self.functions.get_waiter("published_version_active")
             published.wait(FunctionName=self.function, Qualifier=version, WaiterConfig=SOON)
         finally:  # Terraform has deployed it, and takes it to be there
-            self.update(base64.b64decode(latest).hex())
+            self.update(latest)
         return str(version)
 
     def update(self, sha256: str) -> None:
         """Make a package the function's latest code."""
-        bucket = accounts.environment(self.name)["artifacts_bucket"]
         key = f"releases/{self.function}/{sha256}.zip"
-        self.functions.update_function_code(FunctionName=self.function, S3Bucket=bucket, S3Key=key)
+        self.functions.update_function_code(FunctionName=self.function, S3Bucket=self.bucket, S3Key=key)
         self.functions.get_waiter("function_updated").wait(FunctionName=self.function, WaiterConfig=SOON)
 
     def go(self, release: Release, why: str) -> str:
@@ -118,8 +122,8 @@ class Rollback:
         version = release.version or self.publish(release)
         if (found := self.answering()) != self.answers:
             sys.exit(f"version {found} answers meanwhile, which was not asked about; look again")
-        when = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
-        said = f"Back to version {version} from {self.answers} on {when} by {login()}: {why}"
+        start, when = "a shift" if self.shifts else self.answers, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
+        said = f"Back to version {version} from {start} on {when} by {login()}: {why}"
         self.functions.update_alias(
             FunctionName=self.function,
             Name="live",

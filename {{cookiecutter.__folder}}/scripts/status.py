@@ -108,7 +108,7 @@ def row(runs: Runs) -> list[str]:
     """Return what the table says of an environment."""
     if not runs.version:
         return [runs.environment, "-", "-", "-", runs.pipeline, "-", "not deployed yet"]
-    shift = "".join(f" ({weight:.0%} {version})" for version, weight in (runs.weights or {}).items())
+    shift = "".join(f" ({weight:.0%} to {version})" for version, weight in (runs.weights or {}).items())
     behind = "-" if runs.behind is None else str(runs.behind or "no")
     commit = f"{runs.subject} ({runs.author})"
     facts = [runs.version + shift, runs.revision, age(runs.published), runs.pipeline, behind, commit]
@@ -119,7 +119,7 @@ def show(found: list[Runs], unknown: bool) -> None:
     """Print the table, and below it what else there is to say."""
     rows = [COLUMNS, *(row(runs) for runs in found if not runs.problem)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for cells in rows:
+    for cells in rows if len(rows) > 1 else []:
         print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
     for runs in found:
         if runs.problem or runs.note:
