@@ -35,6 +35,7 @@ lock: .venv/installed ## Take newer dependencies
 
 benchmarks: .venv/installed ## Measure beside what one would use instead, and where time goes
 	.venv/bin/python -m benchmarks.generation.run
+	.venv/bin/python -m benchmarks.inner_loop.run
 	.venv/bin/python -m benchmarks.packaging.run
 	.venv/bin/python -m benchmarks.rehearsal.run
 

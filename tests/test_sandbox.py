@@ -163,6 +163,13 @@ def test_a_sandbox_is_the_function_as_deployed_but_without_alarms_and_versions(a
     assert [alarm["AlarmName"] for alarm in alarms if "sandbox" in alarm["AlarmName"]] == []
 
 
+def test_a_developer_needs_no_other_role_to_create_one_and_is_denied_nothing(team: list[Developer]) -> None:
+    calls = [call for call in team[0].world.journal() if call.account == DEV["id"]]
+
+    assert {call.role for call in calls} == {f"arn:aws:iam::{DEV['id']}:role/acme-developer"}
+    assert [call for call in calls if call.error and "Denied" in call.error] == []
+
+
 def test_what_is_synced_is_live_at_once_and_in_this_sandbox_alone(ada: Developer, bob: Developer) -> None:
     ada.edit("Hola", "Buenas")
 
@@ -233,6 +240,7 @@ def test_whoever_names_a_sandbox_may_destroy_it_and_nothing_of_it_is_left(
 
     assert bob.make("sandbox-destroy", "NAME=ada").returncode == 0
 
+    assert [call for call in ada.world.journal() if call.error and "Denied" in call.error] == []
     assert [name for name in left(ada.world) if "ada" in name] == []
     assert bob.answer() == {"message": "Buenas, Ada!"}
 

@@ -1,21 +1,24 @@
 """Time the way from a saved file to the updated function, beside what one would use instead.
 
-The emulated accounts answer at once, so what is measured is what happens on the developer's machine. Run from the
-repository's root: python -m benchmarks.inner_loop.run
+The emulated accounts answer at once: what is measured is what a developer's machine does. What others pack is
+packed for them, but for `make package, then aws`. Run from the repository's root:
+python -m benchmarks.inner_loop.run
 """
 
 import json
-import shutil
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from zipfile import ZipFile
 
 from benchmarks.developer import GREETING, Developer, at_work
 from benchmarks.tools import compare, timed, tool
-from rehearsal.functions import interpreter
+from rehearsal.accounts import EmulatedAccounts
 
 ROUNDS = 5
 SANDBOX = "hello-lambda-sandbox-me"
@@ -28,33 +31,31 @@ watch.main("hello-lambda", "me", "python3.13", "aarch64-manylinux_2_34")
 """
 BOTO3 = f"""
 import boto3
-package = open("build/package.zip", "rb").read()
 client = boto3.Session(profile_name="acme-dev-developer").client("lambda")
-client.update_function_code(FunctionName="{SANDBOX}", ZipFile=package)
+client.update_function_code(FunctionName="{SANDBOX}", ZipFile=open("build/package.zip", "rb").read())
 """
 SAM = """
-AWSTemplateFormatVersion: "2010-09-09"
 Transform: AWS::Serverless-2016-10-31
 Resources:
   Function:
     Type: AWS::Serverless::Function
-    Properties:
-      Architectures: [arm64]
-      CodeUri: src
-      Handler: hello_lambda.handler.handle
-      Runtime: python3.13
+    Metadata: { SkipBuild: true }
+    Properties: { CodeUri: code, Handler: hello_lambda.handler.handle, Runtime: python3.13 }
 """
+
+
+SAM_SYNC = f"echo y | {tool('sam')} sync --code --stack-name sam --s3-bucket sam-bucket --no-dependency-layer"
 
 
 def main() -> None:
     """Measure all."""
-    with at_work() as developer:
+    with at_work() as developer, sam_stack(developer) as sam:
         developer.make("sandbox", "NAME=me")
-        saves = count()
+        source, saves = developer.repository / GREETING, count()
 
-        def save() -> None:
-            with (developer.repository / GREETING).open("a") as file:
-                file.write(f"# {next(saves)}\n")
+        def save(file: Path = source) -> None:
+            with file.open("a") as text:
+                text.write(f"# {next(saves)}\n")
 
         def saved(*command: str) -> Callable[[], float]:
             def measure() -> float:
@@ -69,16 +70,21 @@ def main() -> None:
                 cwd=developer.repository,
                 env=developer.environment,
                 stdout=subprocess.PIPE,
+                bufsize=0,
             ) as process:
-                assert process.stdout
-                process.stdout.readline()  # the first turn
+                told = process.stdout or sys.exit()
+                told.readline()  # the first turn
                 time.sleep(1)  # until it watches
                 began = time.perf_counter()
                 save()
-                process.stdout.readline()
+                told.readline()
                 seconds = time.perf_counter() - began
                 process.kill()
             return seconds
+
+        def synced_by_sam() -> float:
+            save(developer.folder / "sam/code/hello_lambda/greeting.py")
+            return timed(["sh", "-c", SAM_SYNC], developer.folder / "sam", sam)
 
         aws = f"{Path(sys.executable).with_name('aws')} --profile acme-dev-developer lambda"
         update = f"{aws} update-function-code --function-name {SANDBOX} --zip-file fileb://build/package.zip"
@@ -86,13 +92,38 @@ def main() -> None:
             {
                 "make sync": saved("make", "sync", "NAME=me"),
                 "make watch, tests aside": watched,
-                "boto3, packed before": saved(sys.executable, "-c", BOTO3),
-                "aws, packed before": saved("sh", "-c", update),
+                "boto3": saved(sys.executable, "-c", BOTO3),
+                "aws": saved("sh", "-c", update),
                 "make package, then aws": saved("sh", "-ec", f"make package; {update}"),
+                "sam sync --code": synced_by_sam,
                 "make sandbox (terraform)": saved("make", "sandbox", "NAME=me"),
             },
             ROUNDS,
         )
+
+
+@contextmanager
+def sam_stack(developer: Developer) -> Iterator[dict[str, str]]:
+    """Give the environment in which sam knows a stack, in accounts of its own, that has the same package."""
+    developer.make("package")
+    with EmulatedAccounts() as world:
+        first, region = developer.facts["environments"][0]["id"], developer.facts["region"]
+        trust = json.dumps({"Statement": []})
+        role = world.client("iam", first, region).create_role(RoleName="sam", AssumeRolePolicyDocument=trust)
+        world.client("s3", first, region).create_bucket(Bucket="sam-bucket")
+        function = {
+            "Code": {"ZipFile": ""},
+            "Handler": "hello_lambda.handler.handle",
+            "Role": role["Role"]["Arn"],
+            "Runtime": "python3.13",
+        }
+        template = {"Resources": {"Function": {"Type": "AWS::Lambda::Function", "Properties": function}}}
+        stacks = world.client("cloudformation", first, region)
+        stacks.create_stack(StackName="sam", TemplateBody=json.dumps(template))
+        with ZipFile(developer.repository / "build/package.zip") as package:
+            package.extractall(developer.folder / "sam/code")
+        (developer.folder / "sam/template.yaml").write_text(SAM)
+        yield os.environ | world.environment(first, region) | {"SAM_CLI_TELEMETRY": "0"}
 
 
 if __name__ == "__main__":

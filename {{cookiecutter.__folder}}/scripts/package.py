@@ -144,8 +144,8 @@ def check_size(archive: ZipFile) -> int:
     return sizes.total()
 
 
-def build(runtime: str, platform: str) -> int:
-    """Build the package and return its size unzipped, or exit and leave none."""
+def build(runtime: str, platform: str) -> bytes:
+    """Build the package and return it, or exit and leave none."""
     PACKAGE.unlink(missing_ok=True)
     BUILD.mkdir(exist_ok=True)
     with TemporaryDirectory(dir=BUILD) as folder:
@@ -153,16 +153,19 @@ def build(runtime: str, platform: str) -> int:
         draft = shutil.copyfile(dependencies(runtime, platform, scratch), scratch / PACKAGE.name)
         with ZipFile(draft, "a") as archive:
             add(archive, sources(runtime, scratch))
-            unzipped = check_size(archive)
+            check_size(archive)
+        package = draft.read_bytes()
         draft.replace(PACKAGE)
-    return unzipped
+    return package
 
 
 def main(runtime: str, platform: str) -> None:
     """Build the package and say what it is."""
-    unzipped = build(runtime, platform)
-    sha256 = hashlib.sha256(PACKAGE.read_bytes()).hexdigest()
-    print(f"{PACKAGE}: {PACKAGE.stat().st_size:,} bytes, {unzipped:,} unzipped, sha256 {sha256}")
+    package = build(runtime, platform)
+    with ZipFile(PACKAGE) as archive:
+        unzipped = check_size(archive)
+    sha256 = hashlib.sha256(package).hexdigest()
+    print(f"{PACKAGE}: {len(package):,} bytes, {unzipped:,} unzipped, sha256 {sha256}")
 
 
 if __name__ == "__main__":

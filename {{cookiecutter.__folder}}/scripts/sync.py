@@ -18,9 +18,9 @@ def main(function: str, name: str, runtime: str, platform: str) -> None:
     """Package what changed, update the sandbox's code, wait until it is live."""
     began = time.perf_counter()
     mine = sandbox(function, name)
-    package.build(runtime, platform)
+    code = package.build(runtime, platform)
     with mine.used():
-        mine.sync(client("lambda"), package.PACKAGE.read_bytes())
+        mine.sync(client("lambda"), code)
     print(f"{mine.full_name} runs what is on disk, after {time.perf_counter() - began:.2f} s")
 
 

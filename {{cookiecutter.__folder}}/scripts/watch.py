@@ -47,8 +47,7 @@ def turn(mine: Sandbox, functions: Any, runtime: str, platform: str) -> None:
     if not test():
         return
     tested = time.perf_counter()
-    package.build(runtime, platform)
-    mine.sync(functions, package.PACKAGE.read_bytes())
+    mine.sync(functions, package.build(runtime, platform))
     now = time.perf_counter()
     print(f"{mine.full_name}: tests {tested - began:.2f} s, sync {now - tested:.2f} s", flush=True)
 
