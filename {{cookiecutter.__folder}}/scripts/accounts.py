@@ -56,9 +56,14 @@ def variables(name: str, role: str) -> dict[str, str]:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Exit with one line if AWS cannot be reached, entered or asked: what is missing, and what to type."""
+    """Exit with one line if AWS cannot be reached, entered or asked: what is missing, and what to type.
+
+    If the user interrupts, exit without a word.
+    """
     try:
         yield
+    except KeyboardInterrupt:
+        sys.exit(130)
     except (BotoCoreError, ClientError) as error:
         sys.exit(explanation(error))
 

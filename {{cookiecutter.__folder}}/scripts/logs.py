@@ -6,7 +6,6 @@ Usage: python scripts/logs.py FUNCTION NAME ENVIRONMENT (which may be empty: the
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import accounts
@@ -40,7 +39,7 @@ def main(function: str, name: str, environment: str) -> None:
     else:
         mine, environment, role = sandbox(function, name), ENVIRONMENT["name"], "developer"
         asking, function = mine.used(), mine.full_name
-    with suppress(KeyboardInterrupt), asking:
+    with asking:
         for line in follow(accounts.client("logs", environment, role), function, time.time() - BEFORE):
             print(line, flush=True)
 

@@ -6,7 +6,6 @@ Usage: python scripts/watch.py FUNCTION NAME RUNTIME PLATFORM
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -55,10 +54,9 @@ def turn(mine: Sandbox, functions: Any, runtime: str, platform: str) -> None:
 def main(function: str, name: str, runtime: str, platform: str) -> None:
     """Do so until the user ends it; what goes wrong at a save is told, and the next one waited for."""
     mine = sandbox(function, name)
-    with suppress(KeyboardInterrupt):
-        with mine.used():
-            functions = client("lambda")
-            turn(mine, functions, runtime, platform)
+    with mine.used():
+        functions = client("lambda")
+        turn(mine, functions, runtime, platform)
         Thread(target=show, args=[mine.full_name], daemon=True).start()
         for _ in watch(*WATCHED, step=QUIET_MS, raise_interrupt=True):
             try:

@@ -1,6 +1,7 @@
 import json
 from contextlib import redirect_stdout, suppress
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -9,6 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from {{ cookiecutter.__package }}.handler import BadEventError, handle
 from {{ cookiecutter.__package }}.observability import logger
+
+EVENTS = Path(__file__).parents[1] / "events"
 
 
 class Context(LambdaContext):
@@ -30,7 +33,14 @@ def logged(event: Any) -> list[dict[str, Any]]:
 
 
 def test_an_event_is_answered_with_a_greeting() -> None:
-    assert handle({"name": "Ada", "language": "es"}, Context()) == {"message": "Hola, Ada!"}
+    event = json.loads((EVENTS / "greeting.json").read_text())
+
+    assert handle(event, Context()) == {"message": "Hola, Ada!"}
+
+
+@pytest.mark.parametrize("file", sorted(EVENTS.iterdir()), ids=lambda file: file.name)
+def test_sample_events_are_answered(file: Path) -> None:
+    assert handle(json.loads(file.read_text()), Context())["message"]
 
 
 @pytest.mark.parametrize(
