@@ -27,8 +27,8 @@ data "aws_iam_policy_document" "developer" {
     actions = [
       "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:GetAlias",
       "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:InvokeFunction",
-      "lambda:ListVersionsByFunction", "lambda:TagResource", "lambda:UntagResource", "lambda:UpdateFunctionCode",
-      "lambda:UpdateFunctionConfiguration",
+      "lambda:ListTags", "lambda:ListVersionsByFunction", "lambda:TagResource", "lambda:UntagResource",
+      "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
     ]
     resources = ["arn:aws:lambda:${local.here}:function:*-sandbox-*"] # with their aliases
   }

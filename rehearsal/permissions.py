@@ -325,6 +325,9 @@ def functions(call: "Call", action: str) -> Asked:
     if call.operation in ("CreateFunction", "UpdateFunctionCode") and code.get("S3Bucket"):
         yield "s3:GetObject", f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}", {}
         yield from to_decrypt(code["S3Bucket"], code["S3Key"], call.region)
+    if call.operation == "GetFunction":
+        # Without, AWS answers but leaves the tags out, and Terraform would set them at every apply.
+        yield "lambda:ListTags", f"arn:aws:lambda:{call.region}:{owner(call)}:function:{name}", {}
     if said.get("Tags") and call.operation == "CreateFunction":
         yield "lambda:TagResource", f"arn:aws:lambda:{call.region}:{call.account}:function:{name}", {}
 

@@ -34,7 +34,7 @@ data "aws_iam_policy_document" "deployer_function" {
     sid = "ManageFunction"
     actions = [
       "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:GetAlias",
-      "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
+      "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:ListTags",
       "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:TagResource", "lambda:UntagResource",
       "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
     ]
