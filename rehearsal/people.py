@@ -35,7 +35,12 @@ def environment(world: EmulatedAccounts, facts: dict[str, Any], folder: Path) ->
         f"[profile {organization}-ops]\n{keys}region = {region}\n\n"
         + profiles(facts).replace("source_profile", f"{session}\nsource_profile")
     )
-    return {**variables, **terraform.environment(folder), "AWS_CONFIG_FILE": str(config)}
+    return {
+        **variables,
+        **terraform.environment(folder),
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_ENDPOINT_URL_STS": world.url,  # by which alone Terraform enters a profile's role
+    }
 
 
 def join_groups(world: EmulatedAccounts, facts: dict[str, Any]) -> None:

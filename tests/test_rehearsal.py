@@ -278,9 +278,14 @@ def test_accounts_that_are_kept_can_be_reached_by_the_profiles_of_the_readme(
     cli.keep(rehearsed.world, rehearsed.result, tmp_path, Screen(quiet=True))
 
     aws = f"{Path(sys.executable).with_name('aws')} --profile acme-stage-reader --output json"
-    command = f". {tmp_path}/environment.sh; {aws} codepipeline get-pipeline-state --name {NAME}"
     environment = os.environ | {"HOME": str(tmp_path), "AWS_PROFILE": "of-the-user"}
-    state = json.loads(subprocess.check_output(["sh", "-c", command], env=environment))
+
+    def run(command: str) -> bytes:
+        script = f". {tmp_path}/environment.sh; {command}"
+        return subprocess.check_output(["sh", "-c", script], cwd=rehearsed.repository, env=environment)
+
+    state = json.loads(run(f"{aws} codepipeline get-pipeline-state --name {NAME}"))
+    assert b"No changes" in run("TF_CLI_ARGS_apply=-no-color make pipeline-stage AUTO_APPROVE=1")
 
     assert [stage["stageName"] for stage in state["stageStates"]] == ["Source", "Deploy", "Promote"]
     assert {stage["latestExecution"]["status"] for stage in state["stageStates"]} == {"Succeeded"}

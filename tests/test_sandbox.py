@@ -107,7 +107,7 @@ def developers(team: list[Developer], tmp_path: Path) -> Iterator[list[Developer
                 world,
                 other.name,
                 demo.clone(other.repository, tmp_path / other.name),
-                other.environment | {"AWS_ENDPOINT_URL": world.url},
+                other.environment | {"AWS_ENDPOINT_URL": world.url, "AWS_ENDPOINT_URL_STS": world.url},
             )
             for other in team
         ]
