@@ -31,7 +31,7 @@ ADVICE = {
     "AccessDenied": "A role may not do what it has to: of the function, see deployment/permissions.tf; of its deployment, pipeline/deployer.tf; of its build, pipeline/builder.tf.",
     "is not authorized": "A role may not do what it has to: of the function, see deployment/permissions.tf; of its deployment, pipeline/deployer.tf; of its build, pipeline/builder.tf.",
     "failed its check": "The new version did not answer events/check.json; the version before still answers. Try it: make test, then rehearse again.",
-    "gets no traffic, ": "An alarm went on while traffic moved to the new version, or its deployment failed; the version before answers. See deployment/traffic.tf.",
+    "taken traffic back": "An alarm went on while traffic moved to the new version, or CodeDeploy could not move it; the version before answers. See deployment/traffic.tf.",
     "rejected": "Nothing was changed. A new commit, or a retry of the stage, asks again.",
     "is not what release.json describes": "The release was changed on its way. Promote again from the environment before.",
     "not the package that release.json describes": "The release was changed on its way. Promote again from the environment before.",

@@ -28,5 +28,5 @@ while true; do
   sleep 5
 done
 reason=$(aws deploy get-deployment --deployment-id "$deployment" --query deploymentInfo.errorInformation.message --output text)
-echo "Version $3 gets no traffic, $2 is back at version $current: $reason" >&2
+echo "CodeDeploy has taken traffic back from version $3: $reason" >&2
 exit 1

@@ -16,7 +16,7 @@ from typing import Any
 import accounts
 from botocore.session import Session
 from release import printable
-from releases import Release, find, packages
+from releases import Release, packages, versions
 
 UNDER_WAY = ["Created", "Queued", "InProgress", "Ready", "Baking"]
 BATCH = 25  # deployments that CodeDeploy tells of at once
@@ -28,14 +28,14 @@ class Rollback:
     """A function in an environment, about to go back."""
 
     def __init__(self, name: str, function: str) -> None:
-        """Find out what answers, and what one can go back to."""
+        """Find out what answers, and which versions there are."""
         self.name, self.function = name, function
         self.bucket = accounts.environment(name)["artifacts_bucket"]
         self.functions = accounts.client("lambda", name, "operator")
         self.deployments = accounts.client("codedeploy", name, "operator")
         self.answers = self.answering()
         self.shifts = self.shifting(UNDER_WAY)
-        self.found = find(name, function)
+        self.found = versions(self.functions, function)
 
     def answering(self) -> str:
         """Return the version that answers."""
@@ -52,11 +52,16 @@ class Rollback:
         """Return the release of a version, if it is there."""
         return next((release for release in self.found if release.version == number), None)
 
+    def stored(self) -> list[Release]:
+        """Return the packages that have been deployed."""
+        return packages(accounts.client("s3", self.name, "operator"), self.bucket, self.function)
+
     def revision(self, revision: str) -> Release:
-        """Return the release of a revision, or exit."""
-        found = [release for release in self.found if release.revision.startswith(revision[:12])]
+        """Return the release of a revision, as a version if there is one, or exit."""
         if len(revision) < SHORTEST:
             sys.exit(f"TO={revision}: at least {SHORTEST} characters of a revision are needed")
+        found = [release for release in self.found if release.revision.startswith(revision[:12])]
+        found = found or [package for package in self.stored() if package.revision.startswith(revision[:12])]
         if len({release.revision for release in found}) != 1:
             many = "more than one revision begins so" if found else "there is no such release"
             sys.exit(f"TO={revision}: {many}; make releases ENV={self.name} lists them")
@@ -94,8 +99,7 @@ class Rollback:
         """Publish a package again, with the function's settings of now; return the version, or exit."""
         code = self.functions.get_function_configuration(FunctionName=self.function)["CodeSha256"]
         latest = base64.b64decode(code).hex()
-        stored = packages(accounts.client("s3", self.name, "operator"), self.bucket, self.function)
-        if latest not in {package.sha256 for package in stored}:
+        if latest not in {package.sha256 for package in self.stored()}:
             sys.exit("nothing was changed: the latest code is of no release, and could not be put back")
         try:
             self.update(release.sha256)
@@ -144,7 +148,10 @@ def ask(question: str, variable: str) -> str:
     """Return what a person answers, or exit and say which variable answers where nobody is."""
     if not sys.stdin.isatty():
         sys.exit(f"nothing was changed: nobody is here to answer; give {variable}")
-    return input(question).strip()
+    try:
+        return input(question).strip()
+    except (EOFError, KeyboardInterrupt):
+        sys.exit("\nnothing was changed")
 
 
 def main(function: str, name: str, to: str, *yes: str) -> None:

@@ -91,7 +91,10 @@ def state(pipelines: Any, function: str) -> str:
 def missing(revision: str, newer: str) -> int | None:
     """Return how many commits a revision lacks that a newer one has, None if this clone lacks one."""
     command = ["git", "rev-list", "--count", f"{revision}..{newer}"]
-    counted = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        counted = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        sys.exit("git is not on PATH; install it")
     return int(counted.stdout) if counted.returncode == 0 else None
 
 
