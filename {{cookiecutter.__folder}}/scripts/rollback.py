@@ -166,7 +166,8 @@ def main(function: str, name: str, to: str, *yes: str) -> None:
         print(f"{name} answers with version {rollback.answers}: {now.summary if now else 'not known'}")
         if rollback.shifts:
             print(f"a shift of traffic is under way and will be stopped: {', '.join(rollback.shifts)}")
-        print(f"it goes back to version {release.version or '(published again)'}: {release.summary}")
+        target = f"version {release.version}" if release.version else "a package that is published again"
+        print(f"it goes back to {target}: {release.summary}")
         why = os.environ.get("WHY") or ask("Why? ", "WHY='...'")
         if not why or not (yes or ask("Only yes goes on: ", "YES=1") == "yes"):
             sys.exit("nothing was changed")
