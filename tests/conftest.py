@@ -58,19 +58,16 @@ def pytest_configure(config: Any) -> None:
         config.stash[WORLD] = EmulatedAccounts().__enter__()
 
 
+ORDER = """
+    rehearsal organizations generation package
+    grants operations failures sandbox extending foundation deployment promoter permissions
+""".split()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that nobody waits for it alone at the end."""
-    longest = [
-        "test_rehearsal",
-        "test_failures",
-        "test_grants",
-        "test_organizations",
-        "test_foundation",
-        "test_promoter",
-        "test_deployment",
-    ]
-    rank = {f"test_{name}": number for number, name in enumerate(longest)}
-    items.sort(key=lambda item: rank.get(item.path.stem, len(longest)))
+    """Begin with who founds and rehearses what others need, and meanwhile with who needs neither."""
+    rank = {f"test_{name}": number for number, name in enumerate(ORDER)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(ORDER)))
 
 
 def pytest_unconfigure(config: Any) -> None:
