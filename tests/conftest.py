@@ -58,10 +58,10 @@ def pytest_configure(config: Any) -> None:
         config.stash[WORLD] = EmulatedAccounts().__enter__()
 
 
-ORDER = """
-    rehearsal organizations generation package
-    grants operations failures sandbox extending foundation deployment promoter permissions
-""".split()
+ORDER = (
+    *("rehearsal", "organizations", "generation", "package"),
+    *("grants", "operations", "failures", "sandbox", "extending", "foundation", "deployment", "promoter"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
