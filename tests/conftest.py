@@ -2,6 +2,7 @@ import fcntl
 import os
 import pickle
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,9 @@ def accounts(empty: EmulatedAccounts) -> Iterator[EmulatedAccounts]:
     with empty.fork() as accounts:
         yield accounts
 
+
+# Where a shell runs us in its background it has us ignore this, and all that we start would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WORLD = pytest.StashKey[EmulatedAccounts]()
 

@@ -226,7 +226,6 @@ def test_an_interrupted_rehearsal_leaves_nothing_behind(
     scratch.mkdir()
     process = subprocess.Popen(
         [
-            *("env", "--default-signal=INT"),  # which is ignored in the background of a shell
             sys.executable,
             "-m",
             "rehearsal.cli",
