@@ -89,7 +89,8 @@ def place(check: Check, function: str, organization: str, grants: Iterable[Grant
         if any(check.action.lower() == action.lower() for action in listed(grant.statement["Action"])):
             return f"{file}, {grant.sid}: allows it on other resources, or under another condition"
     for grant in own:
-        if applies({**grant.statement, "Action": "*"}, check.request, "Allow"):
+        named = grant.statement["Resource"] != "*"
+        if named and applies({**grant.statement, "Action": "*"}, check.request, "Allow"):
             return f"{file}, {grant.sid}: has the resource, not the action"
     return f"{file}, a new statement"
 

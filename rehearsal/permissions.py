@@ -232,6 +232,11 @@ def objects(call: "Call", action: str) -> Asked:
     said, bucket, key = call.parameters, call.parameters["Bucket"], call.parameters["Key"]
     if call.operation not in OF_OBJECTS:
         raise UnknownError(f"the judge does not know s3:{call.operation}")
+    if call.operation == "CopyObject":
+        source, _, of_source = str(said["CopySource"]).lstrip("/").partition("?versionId=")
+        yield f"s3:GetObject{'Version' if of_source else ''}", f"arn:aws:s3:::{source}", {}
+        from_bucket, _, from_key = source.partition("/")
+        yield from to_decrypt(from_bucket, from_key, call.region, of_source or None)
     reads, version = call.operation in ("GetObject", "HeadObject"), said.get("VersionId")
     named = "Version" if version and (reads or call.operation == "DeleteObject") else ""
     yield action + named, f"arn:aws:s3:::{bucket}/{key}", {}
@@ -258,7 +263,7 @@ def to_encrypt(call: "Call", where: str) -> Asked:
         key = key_arn(wanted, where, call.region)
         via = {"kms:viaservice": f"s3.{call.region}.amazonaws.com"}
         yield "kms:GenerateDataKey", key, via
-        if call.operation != "PutObject":  # the parts of an upload are read again when they are put together
+        if "Upload" in call.operation or "Part" in call.operation:  # parts are read again when put together
             yield "kms:Decrypt", key, via
 
 
@@ -273,7 +278,7 @@ def to_decrypt(bucket: str, key: str, region: str, version: str | None = None) -
 
 OF_OBJECTS = (
     *("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload"),
-    *("DeleteObject", "GetObject", "HeadObject", "PutObject"),
+    *("CopyObject", "DeleteObject", "GetObject", "HeadObject", "PutObject"),
 )
 
 

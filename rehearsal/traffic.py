@@ -31,7 +31,7 @@ from rehearsal.permissions import READERS, Asked, to_publish
 if TYPE_CHECKING:
     from rehearsal.accounts import Call
 
-MINUTE = 1.0  # seconds
+PACE = {"minute": 1.0}  # seconds
 WATCH = 0.1  # seconds between two looks at the alarms
 # https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-configurations.html
 CONFIGURATION = re.compile(
@@ -41,6 +41,14 @@ CONFIGURATION = re.compile(
 ENDED = ("Succeeded", "Failed", "Stopped")
 
 Clients = Callable[[str, str, str, str], Any]
+
+
+def pace(minute: float) -> None:
+    """Let an emulated minute last so many seconds."""
+    PACE["minute"] = minute
+
+
+executions.COMMANDS["pace"] = pace
 
 
 def new_id() -> str:
@@ -203,10 +211,10 @@ def steps(configuration: str) -> list[tuple[float, float]]:
     found = CONFIGURATION.fullmatch(configuration)
     assert found  # noqa: S101  checked as the group was created
     if wait := found["wait"]:
-        return [(0, 0.1), (int(wait) * MINUTE, 1)]
+        return [(0, 0.1), (int(wait) * PACE["minute"], 1)]
     if every := found["every"]:
         minutes = int(every.partition("M")[0])
-        return [(step * minutes * MINUTE, (step + 1) / 10) for step in range(10)]
+        return [(step * minutes * PACE["minute"], (step + 1) / 10) for step in range(10)]
     return [(0, 1)]
 
 
@@ -451,7 +459,7 @@ def alarms_on_errors(account: str, region: str) -> Iterator[tuple[Any, str, floa
         if (alarm.namespace, alarm.metric_name) == ("AWS/Lambda", "Errors"):
             dimensions = {dimension.name: dimension.value for dimension in alarm.dimensions}
             watched = str(dimensions.get("Resource", dimensions.get("FunctionName")))
-            yield alarm, watched, alarm.period * alarm.evaluation_periods / 60 * MINUTE
+            yield alarm, watched, alarm.period * alarm.evaluation_periods / 60 * PACE["minute"]
 
 
 def count_error(account: str, region: str, function: str, qualifier: str) -> None:

@@ -32,7 +32,7 @@ def test_a_failing_unit_test_ends_in_build(world: World) -> None:
 
 
 def test_a_terraform_error_ends_in_deploy(world: World) -> None:
-    sizes = "timeout = 9999\nmemory_size = 256\nlog_retention_days = 30"
+    sizes = 'timeout = 9999\nmemory_size = 256\nlog_retention_days = 30\ntraffic = "AllAtOnce"'
     world.send(world.another("x", **{"deployment/environments/stage.tfvars": sizes}))
 
     with nothing_changes_after(world, STAGE):

@@ -200,7 +200,7 @@ def test_a_canary_gets_a_tenth_of_the_traffic_and_then_all(shifted: Shifted) -> 
 def test_a_configuration_says_when_traffic_moves(configuration: str, minutes: list[int]) -> None:
     steps = traffic.steps(f"CodeDeployDefault.Lambda{configuration}")
 
-    assert [seconds / traffic.MINUTE for seconds, _ in steps] == minutes
+    assert [seconds / traffic.PACE["minute"] for seconds, _ in steps] == minutes
     assert steps[-1][1] == 1
 
 
