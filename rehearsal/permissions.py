@@ -30,10 +30,9 @@ FROM_ANYWHERE = {"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "P
 # Operations whose action has another name: https://docs.aws.amazon.com/service-authorization/latest/reference/
 RENAMED = {
     ("lambda", "Invoke"): "InvokeFunction",
-    **{
-        ("s3", part): "PutObject"
-        for part in ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
-    },
+    ("s3", "CompleteMultipartUpload"): "PutObject",
+    ("s3", "CopyObject"): "PutObject",
+    ("s3", "CreateMultipartUpload"): "PutObject",
     ("s3", "HeadBucket"): "ListBucket",
     ("s3", "HeadObject"): "GetObject",
     ("s3", "ListBuckets"): "ListAllMyBuckets",
