@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +26,7 @@ import jsonschema
 import yaml
 
 from rehearsal.functions import interpreter
+from rehearsal.processes import started
 
 PHASES = ("install", "pre_build", "build", "post_build")
 NOT_RUN = [
@@ -187,20 +188,19 @@ class Shell:
         self._timer = threading.Timer(seconds, self._expire)
         self._timer.daemon = True
         self._process: subprocess.Popen[bytes] | None = None
+        self._ending = ExitStack()
 
     def __enter__(self) -> "Shell":
         """Begin to count the seconds."""
-        self._scratch = TemporaryDirectory()
-        self._output = Path(self._scratch.name, "output").open("w+b")
+        self._scratch = Path(self._ending.enter_context(TemporaryDirectory()))
+        self._output = self._ending.enter_context((self._scratch / "output").open("w+b"))
         self._timer.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         """End the shell and all that it has started."""
         self._timer.cancel()
-        self._end()
-        self._output.close()
-        self._scratch.cleanup()
+        self._ending.close()
 
     def run(self, phase: str, text: str) -> Command:
         """Run a command and return how it went. A command that ends the shell has failed."""
@@ -211,7 +211,7 @@ class Shell:
         assert self._process  # noqa: S101
         assert self._process.stdin  # noqa: S101
         began, start = time.monotonic(), self._output.seek(0, os.SEEK_END)
-        file = Path(self._scratch.name, "command")
+        file = self._scratch / "command"
         file.write_text(text + "\n")
         line = f". {shlex.quote(str(file))} </dev/null; echo $? >/dev/fd/{self._writer}\n"
         with suppress(BrokenPipeError):
@@ -224,14 +224,15 @@ class Shell:
 
     def variables(self) -> dict[str, str]:
         """Return the variables that the shell exports."""
-        file = Path(self._scratch.name, "variables")
+        file = self._scratch / "variables"
         self.run("", f"env -0 > {shlex.quote(str(file))}")
         text = file.read_text(errors="replace") if file.exists() else ""
         return dict(variable.split("=", 1) for variable in text.split("\0") if "=" in variable)
 
     def _begin(self) -> None:
         reader, self._writer = os.pipe()
-        self._process = subprocess.Popen(
+        self._status = self._ending.enter_context(os.fdopen(reader))
+        shell = started(
             [self.program],
             cwd=self.folder,
             env=self.initial,
@@ -239,17 +240,9 @@ class Shell:
             stdout=self._output,
             stderr=self._output,
             pass_fds=[self._writer],
-            start_new_session=True,  # so that everything it starts ends with it
         )
+        self._process = self._ending.enter_context(shell)
         os.close(self._writer)
-        self._status = os.fdopen(reader)
-
-    def _end(self) -> None:
-        if self._process:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.communicate()
-            self._status.close()
 
     def _expire(self) -> None:
         """End what runs as CodeBuild does: first it may clean up, and Terraform writes its state."""

@@ -26,6 +26,7 @@ from rehearsal.accounts import EmulatedAccounts, JournalEntry
 from rehearsal.foundation import FoundationError
 from rehearsal.permissions import Check
 from rehearsal.pipelines import Approval, Run, Walker, git
+from rehearsal.processes import started
 
 SHOWN = 4000  # characters of what a failed command printed
 
@@ -100,6 +101,14 @@ class Screen:
         """Print a line about something that is done."""
         first = text.splitlines()[0] if text else ""
         self.say(f"{columns[0]:<12} {columns[1]:<10} {columns[2]:<8} {seconds:6.1f} s  {first}".rstrip())
+
+
+@contextmanager
+def stage() -> Iterator[tuple[EmulatedAccounts, Path]]:
+    """Yield a world and a folder to rehearse in; nothing of either is left afterwards."""
+    with TemporaryDirectory(prefix="rehearsal-") as folder, EmulatedAccounts() as world:
+        os.environ["TMPDIR"] = folder  # for what is ended before it can remove its files
+        yield world, Path(folder)
 
 
 def rehearse(options: Options, screen: Screen, world: EmulatedAccounts, folder: Path) -> Rehearsal:
@@ -238,19 +247,15 @@ def apply_pipelines(world: EmulatedAccounts, facts: dict[str, Any], repository: 
     role = f"{facts['organization']}-operator"
     credentials = world.environment(facts["ops"]["id"], facts["region"], role)
     command = ["make", f"-j{len(facts['environments'])}", "pipeline", "AUTO_APPROVE=1"]
-    done = subprocess.run(
-        command,
-        cwd=repository,
-        env=own | credentials | terraform.environment(folder) | {"TF_CLI_ARGS": "-no-color"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
+    environment = own | credentials | terraform.environment(folder) | {"TF_CLI_ARGS": "-no-color"}
+    with started(
+        command, cwd=repository, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as make:
+        said = make.communicate()[0].decode()
+    if make.returncode:
         # Side by side, what one says is followed by what the others said.
-        error = done.stdout.find("\nError: ")
-        shown = done.stdout[-SHOWN:] if error < 0 else done.stdout[error:][:SHOWN]
+        error = said.find("\nError: ")
+        shown = said[-SHOWN:] if error < 0 else said[error:][:SHOWN]
         raise RehearsalError(f"{' '.join(command)} failed:\n{shown}")
 
 
@@ -373,16 +378,16 @@ def main(given: list[str] | None = None) -> int:
     screen = Screen(quiet=said.json)
     options = Options(said.repository.resolve(), said.until, not said.reject, said.from_commit)
     try:
-        with TemporaryDirectory(prefix="rehearsal-") as folder, EmulatedAccounts() as world:
+        with stage() as (world, folder):
             if shutil.which("git") is None:
                 raise RehearsalError("git is not on PATH; install it")
-            provide_terraform(options.repository, Path(folder))
-            rehearsal = rehearse(options, screen, world, Path(folder))
+            provide_terraform(options.repository, folder)
+            rehearsal = rehearse(options, screen, world, folder)
             conclude(rehearsal, screen, said.report.resolve())
             if said.json:
                 print(json.dumps(as_json(rehearsal), indent=2))
             if said.keep:
-                keep(world, rehearsal, Path(folder), screen)
+                keep(world, rehearsal, folder, screen)
     except RehearsalError as error:
         print(f"rehearse: {error}", file=sys.stderr)
         return 1

@@ -5,13 +5,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import mkdtemp
 
 from cookiecutter.main import cookiecutter
 from uv import find_uv_bin
 
-from rehearsal.accounts import EmulatedAccounts
-from rehearsal.cli import Options, RehearsalError, Screen, conclude, provide_terraform, rehearse
+from rehearsal.cli import Options, RehearsalError, Screen, conclude, provide_terraform, rehearse, stage
 
 TEMPLATE = Path(__file__).parents[1]
 
@@ -56,9 +55,9 @@ def main() -> int:
     repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder)))
     commit(repository)
     try:
-        with TemporaryDirectory() as scratch, EmulatedAccounts() as world:
-            provide_terraform(repository, Path(scratch))
-            rehearsal = rehearse(Options(repository), screen, world, Path(scratch))
+        with stage() as (world, scratch):
+            provide_terraform(repository, scratch)
+            rehearsal = rehearse(Options(repository), screen, world, scratch)
             conclude(rehearsal, screen, folder / "rehearsal.html")
             last = rehearsal.facts["environments"][-1]
             functions = world.client("lambda", last["id"], rehearsal.facts["region"])
@@ -69,6 +68,8 @@ def main() -> int:
     except RehearsalError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     screen.say(f"\n{last['name']} was asked {event.decode()} and answered {said} ({call.note})")
     screen.say(f"release: {json.dumps(rehearsal.release, indent=2, ensure_ascii=False)}")
     screen.say(f"\nThe generated repository lies in {repository}")

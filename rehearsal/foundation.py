@@ -4,18 +4,18 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from rehearsal.accounts import EmulatedAccounts
+from rehearsal.processes import started
 
 # An installed rehearsal brings the foundation along; in a checkout it lies beside.
 INSTALLED = Path(__file__).parent / "template"
@@ -57,39 +57,34 @@ class Applying:
         """Prepare; facts: what an accounts file says. folder: to work in."""
         self.world, self.facts, self.folder = world, facts, folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._end = ExitStack()
 
     def __enter__(self) -> "Applying":
-        """Begin with ops, and with the environments as soon as there is a bucket for their state."""
-        self._start("ops")
-        ops = self.facts["ops"]
-        s3 = self.world.client("s3", ops["id"], self.facts["region"])
-        while self._processes["ops"].poll() is None and not exists(s3, ops["state_bucket"]):
-            time.sleep(0.1)
-        for environment in self.facts["environments"]:
-            self._start(environment["name"])
+        """Take care that nothing that stand() starts outlasts us."""
         return self
 
     def __exit__(self, *error: object) -> None:
         """End what has not ended."""
-        for process in self._processes.values():
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        self._end.close()
 
     def _start(self, name: str) -> None:
         line, environment, place = command(self.world, self.facts, self.folder / name)
         with (place / "output").open("w") as output:
-            self._processes[name] = subprocess.Popen(
-                [*line, name],
-                cwd=place,
-                env=environment,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            process = started([*line, name], cwd=place, env=environment, stdout=output, stderr=output)
+            self._processes[name] = self._end.enter_context(process)
 
     def stand(self) -> Iterator[str]:
-        """Yield the accounts, each when all of it stands, lifecycle rules aside. Raises FoundationError."""
+        """Begin, and yield the accounts, each when all of it stands, lifecycle rules aside.
+
+        ops comes first, and the rest as soon as there is a bucket for their state. Raises FoundationError.
+        """
+        self._start("ops")
+        ops = self.facts["ops"]
+        s3 = self.world.client("s3", ops["id"], self.facts["region"])
+        while not self._ended("ops") and not exists(s3, ops["state_bucket"]):
+            time.sleep(0.1)
+        for environment in self.facts["environments"]:
+            self._start(environment["name"])
         waiting = set(self._processes)
         while waiting:
             for name in sorted(waiting):
@@ -114,6 +109,7 @@ class Applying:
 def apply(world: EmulatedAccounts, facts: dict[str, Any], folder: Path) -> None:
     """Apply the foundation to all accounts, to its end. Raises FoundationError."""
     with Applying(world, facts, folder) as applying:
+        list(applying.stand())
         applying.wait()
 
 

@@ -400,7 +400,9 @@ def test_a_new_version_that_raises_under_traffic_is_taken_back_by_itself(desk: D
     failed: list[Run] = []
     walking = threading.Thread(target=lambda: failed.extend(world.walk()))
     walking.start()
-    desk.wait_for_weights(PROD)
+    while not desk.alias(PROD)[1]:
+        assert walking.is_alive()
+        time.sleep(0.1)
 
     assert desk.status()["weights"] == {"2": 0.1}
     assert "1 (10% to 2)" in desk.make("status").stdout
