@@ -216,7 +216,6 @@ class Shell:
         line = f". {shlex.quote(str(file))} </dev/null; echo $? >/dev/fd/{self._writer}\n"
         with suppress(BrokenPipeError):
             self._process.stdin.write(line.encode())
-            self._process.stdin.flush()
         status = self._status.readline().strip() or str(self._process.wait() or 1)
         self._output.seek(start)
         output = self._output.read().decode(errors="replace")
@@ -236,6 +235,7 @@ class Shell:
             [self.program],
             cwd=self.folder,
             env=self.initial,
+            bufsize=0,
             stdin=subprocess.PIPE,
             stdout=self._output,
             stderr=self._output,

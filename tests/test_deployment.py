@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -56,12 +57,15 @@ class World:
         }
         buildspec.run(release, "deployment/buildspec.yml", variables)
 
-    def terraform(self, release: Path, *arguments: str) -> int:
+    def terraform(self, release: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         variables = self.accounts.environment(self.environment["id"], self.facts["region"])
         inputs = ["-var=environment=dev", "-var-file=environments/dev.tfvars", "-input=false"]
         environment = ENVIRONMENT_VARIABLES | variables | terraform.environment(self.folder)
-        command = ["terraform", *arguments, *inputs]
-        return subprocess.run(command, cwd=release / "deployment", env=environment, check=False).returncode
+        command = ["terraform", arguments[0], *inputs, *arguments[1:]]
+        place = release / "deployment"
+        return subprocess.run(
+            command, cwd=place, env=environment, capture_output=True, text=True, check=False
+        )
 
     def live(self) -> str:
         version: str = self.client("lambda").get_alias(FunctionName="hello-lambda", Name="live")[
@@ -115,7 +119,7 @@ def test_a_function_that_raises_answers_with_its_error(world: World, deployed: P
 def test_the_same_release_again_changes_nothing(world: World, deployed: Path) -> None:
     before = world.live()
 
-    assert world.terraform(deployed, "plan", "-detailed-exitcode") == 0
+    assert world.terraform(deployed, "plan", "-detailed-exitcode").returncode == 0
     world.deploy(world.release())
 
     assert world.live() == before
@@ -123,6 +127,25 @@ def test_the_same_release_again_changes_nothing(world: World, deployed: Path) ->
         Bucket="acme-dev-artifacts", Prefix="releases/hello-lambda/"
     )
     assert len(packages["Versions"]) == 1
+
+
+def test_values_that_aws_would_refuse_are_all_refused_before_it_is_asked(
+    world: World, deployed: Path
+) -> None:
+    wrong = {
+        "environment": "qa",
+        "sandbox": "-ada",
+        "memory_size": "127",
+        "timeout": "901",
+        "log_retention_days": "2",
+        "traffic": "Canary20Percent5Minutes",
+    }
+
+    said = world.terraform(
+        deployed, "plan", *(f"-var={name}={value}" for name, value in wrong.items())
+    ).stderr
+
+    assert sorted(re.findall(r'variable "(\w+)" \{', said)) == sorted(wrong)
 
 
 def test_a_version_that_fails_its_check_gets_no_traffic(world: World, deployed: Path) -> None:
@@ -166,7 +189,7 @@ def test_destroy_leaves_nothing_behind(world: World, deployed: Path) -> None:
     shutil.rmtree(release / "deployment")
     shutil.copytree(deployed / "deployment", release / "deployment", symlinks=True)
 
-    assert world.terraform(release, "destroy", "-auto-approve") == 0
+    assert world.terraform(release, "destroy", "-auto-approve").returncode == 0
 
     names = [f["FunctionName"] for f in world.client("lambda").list_functions()["Functions"]]
     groups = [group["logGroupName"] for group in world.client("logs").describe_log_groups()["logGroups"]]

@@ -435,3 +435,15 @@ def test_a_new_version_that_raises_under_traffic_is_taken_back_by_itself(desk: D
     status = desk.status()
     assert (status["version"], status["weights"] or {}, status["pipeline"]) == ("1", {}, "Deploy failed")
     assert desk.plan(bad, PROD) == 0
+
+    # Now that nobody sends what it fails at, it is tried again.
+    desk.accounts.ask("pace", minute=0.1)
+    pipelines, memory = world.client("codepipeline", PROD), world.walker.memory
+    pipelines.retry_stage_execution(
+        pipelineName=NAME, stageName="Deploy", pipelineExecutionId=run.execution, retryMode="FAILED_ACTIONS"
+    )
+    (again,) = world.walk(memory=memory)
+    assert "Saved plan is stale" in again.message
+    pipelines.start_pipeline_execution(name=NAME)
+    assert world.walk() == []
+    assert desk.alias(PROD)[:2] == ("2", {})
