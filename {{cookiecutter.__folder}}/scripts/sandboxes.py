@@ -16,8 +16,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ import accounts
 import release
 from botocore.exceptions import ClientError
 from sandbox import ENVIRONMENT, Sandbox, client, sandbox
+from status import age
 
 FACTS = Path("build/sandbox.json")
 
@@ -127,21 +128,12 @@ def show(function: str) -> None:
         for group in page["logGroups"]:
             name = group["logGroupName"].removeprefix(prefix)
             of = found(Sandbox(function, name).full_name) or {"owner": "?", "Description": "no function"}
-            rows.append(
-                (name, of["owner"], age(time.time() - group["creationTime"] / 1000), of["Description"])
-            )
+            created = datetime.fromtimestamp(group["creationTime"] / 1000, UTC)
+            rows.append((name, of["owner"], age(created), of["Description"]))
     for row in rows:
         print("{:<12}  {:<24}  {:>8}  {}".format(*row))
     if not rows:
         print(f"{function} has no sandbox in {ENVIRONMENT['name']}; create yours: make sandbox")
-
-
-def age(seconds: float) -> str:
-    """Return how old something is."""
-    for unit, length in (("days", 86_400), ("hours", 3600)):
-        if seconds >= 2 * length:
-            return f"{seconds // length:.0f} {unit}"
-    return f"{seconds // 60:.0f} min"
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"apply": apply, "destroy": destroy, "list": show}

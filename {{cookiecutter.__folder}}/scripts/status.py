@@ -98,9 +98,9 @@ def missing(revision: str, newer: str) -> int | None:
     return int(counted.stdout) if counted.returncode == 0 else None
 
 
-def age(published: str) -> str:
+def age(then: datetime) -> str:
     """Return how long ago a time was."""
-    seconds = (datetime.now(UTC) - datetime.fromisoformat(published)).total_seconds()
+    seconds = (datetime.now(UTC) - then).total_seconds()
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
@@ -114,7 +114,7 @@ def row(runs: Runs) -> list[str]:
     shift = "".join(f" ({weight:.0%} to {version})" for version, weight in (runs.weights or {}).items())
     behind = "-" if runs.behind is None else str(runs.behind or "no")
     commit = f"{runs.subject} ({runs.author})"
-    facts = [runs.version + shift, runs.revision, age(runs.published), runs.pipeline, behind, commit]
+    facts = [runs.version + shift, runs.revision, age(datetime.fromisoformat(runs.published)), runs.pipeline, behind, commit]
     return [runs.environment, *facts]
 
 
