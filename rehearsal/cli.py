@@ -107,8 +107,12 @@ class Screen:
 def stage() -> Iterator[tuple[EmulatedAccounts, Path]]:
     """Yield a world and a folder to rehearse in; nothing of either is left afterwards."""
     with TemporaryDirectory(prefix="rehearsal-") as folder, EmulatedAccounts() as world:
+        before = os.environ.get("TMPDIR", "")  # where it is empty, a default is taken
         os.environ["TMPDIR"] = folder  # for what is ended before it can remove its files
-        yield world, Path(folder)
+        try:
+            yield world, Path(folder)
+        finally:
+            os.environ["TMPDIR"] = before
 
 
 def rehearse(options: Options, screen: Screen, world: EmulatedAccounts, folder: Path) -> Rehearsal:

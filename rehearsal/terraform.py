@@ -25,7 +25,10 @@ def environment(folder: Path, roots: tuple[str, ...] = ROOTS) -> dict[str, str]:
     below ~/.terraform.d and /usr/share/terraform by itself, and asks its registry.
     https://developer.hashicorp.com/terraform/cli/config/config-file
     """
-    variables = {"CHECKPOINT_DISABLE": "1"}  # no look for newer versions
+    variables = {
+        "CHECKPOINT_DISABLE": "1",  # no look for newer versions
+        "GOGC": os.environ.get("GOGC", "400"),  # Go collects less garbage, which spares a sixth of the time
+    }
     named = os.environ.get("TF_CLI_CONFIG_FILE")
     own = Path(named or "~/.terraformrc").expanduser()
     if own.is_file():
