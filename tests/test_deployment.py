@@ -141,9 +141,8 @@ def test_values_that_aws_would_refuse_are_all_refused_before_it_is_asked(
         "traffic": "Canary20Percent5Minutes",
     }
 
-    said = world.terraform(
-        deployed, "plan", *(f"-var={name}={value}" for name, value in wrong.items())
-    ).stderr
+    inputs = [f"-var={name}={value}" for name, value in wrong.items()]
+    said = world.terraform(deployed, "plan", "-no-color", *inputs).stderr
 
     assert sorted(re.findall(r'variable "(\w+)" \{', said)) == sorted(wrong)
 

@@ -25,7 +25,7 @@ while true; do
     Succeeded) exit 0 ;;
     Failed | Stopped) break ;;
   esac
-  sleep 5
+  sleep 2
 done
 reason=$(aws deploy get-deployment --deployment-id "$deployment" --query deploymentInfo.errorInformation.message --output text)
 echo "CodeDeploy has taken traffic back from version $3: $reason" >&2

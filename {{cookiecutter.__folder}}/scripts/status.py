@@ -114,7 +114,8 @@ def row(runs: Runs) -> list[str]:
     shift = "".join(f" ({weight:.0%} to {version})" for version, weight in (runs.weights or {}).items())
     behind = "-" if runs.behind is None else str(runs.behind or "no")
     commit = f"{runs.subject} ({runs.author})"
-    facts = [runs.version + shift, runs.revision, age(datetime.fromisoformat(runs.published)), runs.pipeline, behind, commit]
+    since = age(datetime.fromisoformat(runs.published))
+    facts = [runs.version + shift, runs.revision, since, runs.pipeline, behind, commit]
     return [runs.environment, *facts]
 
 
