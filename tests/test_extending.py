@@ -77,13 +77,21 @@ def test_a_denial_names_the_file_and_the_statement_to_change(
 def rehearsed_to_dev(
     founded: EmulatedAccounts, repository: Path, folder: Path
 ) -> tuple[Rehearsal, list[str]]:
-    """Rehearse up to the first environment; return how it went and what a person saw."""
+    """Rehearse what is committed, and not what follows, up to the first environment.
+
+    Return how it went and what a person saw.
+    """
     folder.mkdir()
+    commit = git(repository, "rev-parse", "HEAD")
+    (repository / "newer").write_text(commit)
+    demo.commit(repository, "Something newer")
     lines, screen = list[str](), Screen(quiet=False)
     screen.say = lambda text="": lines.append(text)  # type: ignore[method-assign]
     with founded.fork() as world:
-        result = rehearse(Options(repository, until="dev"), screen, world, folder)
+        result = rehearse(Options(repository, until="dev", commit=commit), screen, world, folder)
     conclude(result, screen, folder / "page.html")
+    assert result.revision == commit
+    assert "version" not in result.running[1]
     return result, lines
 
 
@@ -125,3 +133,4 @@ def test_a_rehearsal_says_which_statements_a_new_table_needs_and_with_them_it_wo
 
     assert result.problem == ""
     assert result.denied == []
+    assert result.running[0]["revision"] == result.revision[:12]

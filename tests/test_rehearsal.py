@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +14,11 @@ from zipfile import ZipFile
 
 import pytest
 from cookiecutter.main import cookiecutter
-from test_foundation import organization_of
+from test_foundation import environment, organization_of
 from test_organizations import repository_of
 from worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, Rehearsed, World
 
-from rehearsal import cli, demo, report
-from rehearsal.accounts import EmulatedAccounts
+from rehearsal import cli, report
 from rehearsal.cli import Options, Rehearsal, RehearsalError, Screen, rehearse
 from rehearsal.pipelines import git
 
@@ -57,8 +55,8 @@ def test_each_action_is_told_in_a_line(rehearsed: Rehearsed) -> None:
 
 def test_the_revision_is_shown_by_every_pipeline_and_to_the_approver(rehearsed: Rehearsed) -> None:
     summary = rehearsed.result.release["summary"]
-    for environment, shown in ((DEV, "Born from the template"), (STAGE, summary), (PROD, summary)):
-        client = rehearsed.world.client("codepipeline", environment["id"], REGION)
+    for account, shown in ((DEV, "Born from the template"), (STAGE, summary), (PROD, summary)):
+        client = rehearsed.world.client("codepipeline", account["id"], REGION)
         listed = client.list_pipeline_executions(pipelineName=NAME)["pipelineExecutionSummaries"]
         done = next(execution for execution in listed if execution["status"] == "Succeeded")
         assert [revision["revisionSummary"] for revision in done["sourceRevisions"]] == [shown]
@@ -161,26 +159,6 @@ def test_an_unknown_environment_is_refused(rehearsed: Rehearsed, tmp_path: Path)
         rehearse(Options(rehearsed.repository, until="qa"), Screen(quiet=True), world, tmp_path)
 
 
-def test_a_rehearsal_may_end_early_and_start_from_any_commit(
-    rehearsed: Rehearsed, founded: EmulatedAccounts, tmp_path: Path
-) -> None:
-    repository = Path(
-        shutil.copytree(
-            rehearsed.repository, tmp_path / "repository", ignore=shutil.ignore_patterns("build", ".venv")
-        )
-    )
-    first = git(repository, "rev-parse", "HEAD")
-    (repository / "broken").write_text("x")
-    demo.commit(repository, "Something newer")
-    with founded.fork() as world:
-        options = Options(repository, until="dev", commit=first)
-        result = rehearse(options, Screen(quiet=True), world, tmp_path)
-
-    assert result.problem == ""
-    assert result.running[0]["revision"] == first[:12]
-    assert "version" not in result.running[1]
-
-
 def test_the_wheel_brings_all_that_a_rehearsal_needs(tmp_path: Path) -> None:
     uv = TEMPLATE / ".venv/bin/uv"
     subprocess.run([uv, "build", "--quiet", "--wheel", "--out-dir", tmp_path, TEMPLATE], check=True)
@@ -204,9 +182,15 @@ def test_two_at_once_installed_as_the_pages_say_do_not_disturb_each_other(tmp_pa
     folders = tmp_path / "theirs", tmp_path / "ours"
     for folder in folders:
         folder.mkdir()
-    theirs, ours = map(repository_of, (organization_of(DEV), organization_of(DEV, PROD)), folders)
+    alone = organization_of(environment("live", "012345678901") | {"approval": True})
+    theirs, ours = map(repository_of, (alone, organization_of(DEV, PROD)), folders)
     uvx = [str(TEMPLATE / ".venv/bin/uv"), "tool", "run", "--quiet", "--from", str(TEMPLATE), "rehearse"]
-    other = subprocess.Popen([*uvx, str(theirs), "--json"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen(
+        [*uvx, str(theirs), "--json", "--until", "live", "--from-commit", "main"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     command = ["make", "rehearse", f"TEMPLATE={TEMPLATE}"]
     done = subprocess.run(command, cwd=ours, capture_output=True, text=True, check=False)
     result = json.loads(other.communicate()[0])
@@ -216,6 +200,7 @@ def test_two_at_once_installed_as_the_pages_say_do_not_disturb_each_other(tmp_pa
     assert (ours / "build/rehearsal.html").is_file()
     assert (other.returncode, result["problem"]) == (0, "")
     assert [runs["version"] for runs in result["running"]] == ["1"]
+    assert [run["action"] for run in result["runs"]] == ["Source", "Build", "Plan", "Approve", "Deploy"]
 
 
 @pytest.mark.parametrize(

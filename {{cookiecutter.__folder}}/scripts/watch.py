@@ -17,7 +17,7 @@ from sandbox import Sandbox, client, sandbox
 from watchfiles import watch
 
 WATCHED = ("events", "requirements.txt", "src", "tests")
-QUIET_MS = 10  # without another save, before one is taken up
+QUIET_MS = 5  # without another save, before one is taken up
 
 
 def test() -> bool:
