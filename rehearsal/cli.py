@@ -104,7 +104,7 @@ class Screen:
 
 
 @contextmanager
-def stage() -> Iterator[tuple[EmulatedAccounts, Path]]:
+def emulation() -> Iterator[tuple[EmulatedAccounts, Path]]:
     """Yield a world and a folder to rehearse in; nothing of either is left afterwards."""
     with TemporaryDirectory(prefix="rehearsal-") as folder, EmulatedAccounts() as world:
         before = os.environ.get("TMPDIR", "")  # where it is empty, a default is taken
@@ -382,7 +382,7 @@ def main(given: list[str] | None = None) -> int:
     screen = Screen(quiet=said.json)
     options = Options(said.repository.resolve(), said.until, not said.reject, said.from_commit)
     try:
-        with stage() as (world, folder):
+        with emulation() as (world, folder):
             if shutil.which("git") is None:
                 raise RehearsalError("git is not on PATH; install it")
             provide_terraform(options.repository, folder)

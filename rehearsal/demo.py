@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 from cookiecutter.main import cookiecutter
 from uv import find_uv_bin
 
-from rehearsal.cli import Options, RehearsalError, Screen, conclude, provide_terraform, rehearse, stage
+from rehearsal.cli import Options, RehearsalError, Screen, conclude, emulation, provide_terraform, rehearse
 
 TEMPLATE = Path(__file__).parents[1]
 
@@ -55,7 +55,7 @@ def main() -> int:
     repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder)))
     commit(repository)
     try:
-        with stage() as (world, scratch):
+        with emulation() as (world, scratch):
             provide_terraform(repository, scratch)
             rehearsal = rehearse(Options(repository), screen, world, scratch)
             conclude(rehearsal, screen, folder / "rehearsal.html")
