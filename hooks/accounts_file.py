@@ -52,6 +52,9 @@ REGIONS = [
 
 WORDS = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 GITHUB_OWNER = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")
+GIT_ADDRESS = re.compile(
+    r"https://[\w.-]+(:\d+)?/[\w.~/-]+|ssh://([\w.-]+@)?[\w.-]+(:\d+)?/[\w.~/-]+|[\w.-]+@[\w.-]+:[\w.~/-]+", re.ASCII
+)
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET = re.compile(
     r"(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$)(?!.*\.\.)"
@@ -124,6 +127,16 @@ def role_name(node: yaml.ScalarNode) -> str | None:
     return f"{node.value!r} is not a role's name: 1 to 64 letters, digits and _+=,.@-, without its path"
 
 
+def git_address(node: yaml.ScalarNode) -> str | None:
+    """Return what is wrong with an address that Git fetches from; it stands in a Makefile."""
+    if GIT_ADDRESS.fullmatch(node.value):
+        return None
+    return (
+        f"{node.value!r} is not an address that Git fetches from, such as https://HOST/OWNER/NAME or "
+        "git@HOST:OWNER/NAME; it must have no name, password or token in it"
+    )
+
+
 def boolean(node: yaml.ScalarNode) -> str | None:
     """Return what is wrong with a choice."""
     return None if node.tag.endswith(":bool") else f"{node.value!r} must be true or false"
@@ -141,11 +154,12 @@ ACCOUNTS = Shape(
     organization=words(20),
     region=region,
     github_owner=github_owner,
+    template=git_address,
     bootstrap_role=role_name,
     ops=Shape(id=account_id, state_bucket=bucket),
     environments=[ENVIRONMENT],
 )
-ACCOUNTS.optional = {"bootstrap_role": "OrganizationAccountAccessRole"}
+ACCOUNTS.optional = {"template": None, "bootstrap_role": "OrganizationAccountAccessRole"}
 
 
 def nearest(word: str, known: "Any") -> str:
@@ -248,42 +262,3 @@ def check(path: str) -> "tuple[list[str], dict[str, Any]]":
         return [f"accounts_file: {path} cannot be read ({reason}); {hint}"], {}
     name = os.path.basename(path)
     return [f"{name}:{number}: {message}" for number, message in sorted(accounts.faults)], accounts.facts
-
-
-# How people get in
-
-
-def entrances(accounts: "dict[str, Any]") -> list[tuple[str, str, str]]:
-    """Return the roles that people enter, as account's name, account's id, what the role is for.
-
-    accounts: the facts of an accounts file without faults.
-    """
-    first = accounts["environments"][0]
-    return [
-        (account["name"], account["id"], role)
-        for account in ({"name": "ops", **accounts["ops"]}, *accounts["environments"])
-        for role in ("operator", *(["developer"] if account is first else []), "reader")
-    ]
-
-
-def switch_role_link(accounts: "dict[str, Any]", name: str, number: str, role: str) -> str:
-    """Return the console's link into a role; name, number and role are of an entrance.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-console.html
-    """
-    return (
-        f"https://signin.aws.amazon.com/switchrole?account={number}"
-        f"&roleName={accounts['organization']}-{role}&displayName={name}-{role}"
-    )
-
-
-def profiles(accounts: "dict[str, Any]") -> str:
-    """Return the AWS CLI's profiles for all entrances."""
-    organization = accounts["organization"]
-    return "\n".join(
-        f"[profile {organization}-{name}-{role}]\n"
-        f"role_arn = arn:aws:iam::{number}:role/{organization}-{role}\n"
-        f"source_profile = {organization}-ops\n"
-        f"region = {accounts['region']}\n"
-        for name, number, role in entrances(accounts)
-    )

@@ -1,8 +1,140 @@
-"""Moves what pre_gen_project.py wrote to where it belongs: cookiecutter itself must be first to create folders."""
+"""Wires the new repository: lays runtime and trigger over the common files, and fills in what the organization is.
 
+A layer is a folder of files that are copied as they are, but for two things: in a file whose name ends in .in each
+@NAME@ is filled in, and the ending goes; a @NAME@ in a path is filled in too, and a path with @ENVIRONMENT@ is
+written for each environment. The common files are such a layer, which cookiecutter has already copied.
+"""
+
+import json
 import os
+import re
+import subprocess
+import sys
 
-for folder in ("deployment", "pipeline"):
-    os.rename(f"wired/{folder}/environments", f"{folder}/environments")
-    os.rmdir(f"wired/{folder}")
-os.rmdir("wired")
+WIRING = "wiring.json"
+
+with open(WIRING, encoding="utf-8") as wiring:
+    GIVEN = json.load(wiring)
+os.remove(WIRING)
+
+sys.dont_write_bytecode = True  # not into the template either
+sys.path.insert(0, GIVEN["template"])
+from hooks.people import entrances, profiles, switch_role_link  # noqa: E402
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+SLOT = re.compile("@([A-Z_]+)@")
+FILLED = ".in"
+
+
+def lay(layer: str, values: dict[str, str], environments: list[str]) -> None:
+    """Lay the files of a folder over the current one. values: by what stands between @ and @."""
+    for path in files(layer):
+        relative = os.path.relpath(path, layer)
+        names = environments if "@ENVIRONMENT@" in relative else [""]
+        for values["ENVIRONMENT"] in names:
+            there = filled(relative, values).removesuffix(FILLED)
+            if (layer, there) == (".", relative):
+                continue
+            with open(path, "rb") as file:
+                content = file.read()
+            if path.endswith(FILLED):
+                content = filled(content.decode(), values).encode()
+            os.makedirs(os.path.dirname(there) or ".", exist_ok=True)
+            with open(there, "wb") as file:
+                file.write(content)
+            os.chmod(there, os.stat(path).st_mode)
+        if layer == "." and there != relative:
+            os.remove(path)
+
+
+def files(folder: str) -> list[str]:
+    """Return the files below a folder, sorted."""
+    return sorted(os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)
+
+
+def filled(text: str, values: dict[str, str]) -> str:
+    """Return text with each @NAME@ filled in."""
+    return SLOT.sub(lambda slot: values[slot[1]], text)
+
+
+def section(layer: str, values: dict[str, str]) -> str:
+    """Return what a runtime or a trigger has to say in the README."""
+    with open(os.path.join(layer, "README.md.in"), encoding="utf-8") as file:
+        return filled(file.read(), values).strip()
+
+
+def markdown(text: str) -> str:
+    """Return text as Markdown that shows it as it is."""
+    return re.sub(r"[\\`*_{}\[\]<>#|!&~$]", r"\\\g<0>", text)
+
+
+def table(accounts: "dict[str, Any]") -> str:
+    """Return the environments as the rows of a table: name, account, links into its roles."""
+    links: dict[str, list[str]] = {}
+    for name, number, role in entrances(accounts):
+        links.setdefault(name, []).append(f"[{role}]({switch_role_link(accounts, name, number, role)})")
+    return "\n".join(
+        f"| {e['name']} | {e['id']} | {', '.join(links[e['name']])} |" for e in accounts["environments"]
+    )
+
+
+def revision(template: str, version: str) -> str:
+    """Return the commit of a template, or its version if it is no checkout of Git's."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "-c", "safe.directory=*", "rev-parse", "--show-prefix", "--verify", "HEAD"]
+    try:
+        asked = subprocess.run(command, cwd=template, env=clean, capture_output=True, check=False)
+    except FileNotFoundError:  # no Git here
+        return version
+    # The first line is where the template lies in its repository, empty if it is one of its own.
+    found = re.fullmatch(rb"\n([0-9a-f]+)\n", asked.stdout)
+    return found[1].decode() if found else version
+
+
+def write(path: str, facts: "dict[str, Any]") -> None:
+    """Write facts as JSON, the same bytes on every platform."""
+    with open(path, "wb") as file:
+        file.write((json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def main(answers: dict[str, str], accounts: "dict[str, Any]", language: str, template: str, version: str) -> None:
+    """Make the repository out of what cookiecutter has copied into the current folder."""
+    address = accounts.pop("template") or f"https://github.com/{accounts['github_owner']}/lambda-template"
+    accounts.pop("bootstrap_role")  # the foundation's alone
+    made_from = {"template": address, "revision": revision(template, version), "version": version}
+    write("accounts.json", accounts)
+    write("template.json", {**made_from, "answers": answers})
+
+    runtime = os.path.join(template, "runtimes", language)
+    trigger = os.path.join(template, "triggers", answers["trigger"])
+    values = {
+        "DESCRIPTION_JSON": json.dumps(answers["description"], ensure_ascii=False),
+        "DESCRIPTION_MARKDOWN": markdown(answers["description"]),
+        "ENVIRONMENTS": table(accounts),
+        "FUNCTION": answers["function_name"],
+        "OPS_STATE_BUCKET": accounts["ops"]["state_bucket"],
+        "PACKAGE": answers["function_name"].replace("-", "_"),
+        "PROFILES": profiles(accounts).rstrip(),
+        "REGION": accounts["region"],
+        "RUNTIME": answers["runtime"],
+        "RUNTIME_VERSION": re.sub(r"^\D+|\D+$", "", answers["runtime"]),
+        "TEMPLATE": address,
+        "TEMPLATE_VERSION": version,
+    }
+    values |= {"RUNTIME_SECTION": section(runtime, values), "TRIGGER_SECTION": section(trigger, values)}
+    environments = [environment["name"] for environment in accounts["environments"]]
+    for layer in (
+        ".",
+        os.path.join(runtime, "files"),
+        os.path.join(runtime, "handlers", answers["trigger"]),
+        os.path.join(trigger, "files"),
+    ):
+        lay(layer, values, environments)
+
+
+if __name__ == "__main__":
+    main(**GIVEN)

@@ -1,8 +1,8 @@
-"""Checks the answers and the accounts file, and refuses what would fail later, before anything is written.
+"""Refuses what would fail later, before anything is written, and hands on what it has read.
 
 cookiecutter renders and runs this in the new, empty folder. All faults are listed, one line each; exit code 1.
-When there is none, it writes what depends on the accounts: accounts.json, and the files that wired/ has patterns
-of. Every generation pays for every import here, so those that only a refusal needs come late, and none is large.
+Without any, WIRING has the answers and the facts of the accounts file, for post_gen_project.py. Every generation
+pays for every import here, so those that only a refusal needs come late, and none is large.
 """
 
 import json
@@ -12,21 +12,29 @@ import sys
 
 # The template's folder is where cookiecutter stands while it renders this. Its own _repo_dir may be relative to
 # another folder, and cruft does not set it; hence the way through Jinja's own module to the current folder.
-ANSWERS: dict[str, str] = json.loads(
-    r"""{{ dict(function_name=cookiecutter.function_name, description=cookiecutter.description,
-                runtime=cookiecutter.runtime, accounts_file=cookiecutter.accounts_file,
-                package=cookiecutter.__package, template_version=cookiecutter._version,
+GIVEN = json.loads(
+    r"""{{ dict(answers=dict(function_name=cookiecutter.function_name, description=cookiecutter.description,
+                             runtime=cookiecutter.runtime, trigger=cookiecutter.trigger,
+                             accounts_file=cookiecutter.accounts_file),
+                language=cookiecutter._languages[cookiecutter.runtime], version=cookiecutter._version,
                 template=lipsum.__globals__.os.getcwd()) | tojson }}"""
 )
+# Where a name has slashes, cookiecutter makes a folder for each of its parts and removes the last one alone. What it
+# has made, and is empty, goes when it ends.
+# {% set os = lipsum.__globals__.os %}{% set parts = cookiecutter.function_name.split("/")[:-1] %}
+# {% for part in parts if part and ".." not in parts %}{% set made = os.path.join(cookiecutter._output_dir | default("."), *parts[:loop.index]) %}
+# {{ os.sys.modules.atexit.register(os.rmdir, made) and "" if os.listdir(made) | length == 1 }}{% endfor %}
+
+WIRING = "wiring.json"
+FOLDER = GIVEN["template"]
 
 sys.dont_write_bytecode = True  # not into the template either
-sys.path.insert(0, ANSWERS["template"])
-from hooks.accounts_file import WORDS, check, entrances, profiles, switch_role_link  # noqa: E402
+sys.path.insert(0, FOLDER)
+from hooks.accounts_file import WORDS, check  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
 ROLE_SUFFIXES = ("-builder", "-deployer")
 # What tells a sandbox from a function: the developer role may touch nothing without it. Its own name may have 12
@@ -46,37 +54,14 @@ FOUNDATION_NAMES = (
     "reader",
     "traffic",
 )
-# Modules that a generated Python repository imports or has itself.
-TAKEN_MODULES = (
-    *(
-        "aws_lambda_powertools",
-        "botocore",
-        "jmespath",
-        "scripts",
-        "src",
-        "tests",
-        "typing_extensions",
-        "watchfiles",
-    ),
-    *("accounts", "invoke", "local", "logs", "package", "release", "releases", "rollback"),
-    *("sandbox", "sandboxes", "status", "sync", "watch"),
-)
-# Below wired/, as in the generated repository; one with ENVIRONMENT in its name is written for each environment.
-WIRED = (
-    "README.md",
-    "deployment/environments/ENVIRONMENT.tfvars",
-    "pipeline/environments/ENVIRONMENT.tfbackend",
-)
 
 
-def function_name_faults(name: str, runtime: str, organization: str | None) -> "Iterator[str]":
+def function_name_faults(name: str, language: str, organization: str | None) -> "Iterator[str]":
     """Yield what is wrong with a function's name, and what would be right."""
-    from keyword import iskeyword
-
     suggestion = (
         re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:LONGEST_FUNCTION_NAME].strip("-")
     )
-    module = name.replace("-", "_")
+    package = name.replace("-", "_")
     if not WORDS.fullmatch(name):
         hint = f", such as {suggestion}" if WORDS.fullmatch(suggestion) else ""
         yield f"{name!r} must be lower-case letters and digits, in words joined by single hyphens, a letter first{hint}"
@@ -91,10 +76,20 @@ def function_name_faults(name: str, runtime: str, organization: str | None) -> "
         yield f"{name!r} reads like a sandbox; choose a name without {SANDBOX_MARK}"
     elif organization and name in {f"{organization}-{own}" for own in FOUNDATION_NAMES}:
         yield f"{name!r} is a name that the foundation uses for itself; choose another"
-    elif runtime.startswith("python") and (
-        iskeyword(module) or module in sys.stdlib_module_names or module in TAKEN_MODULES
-    ):
-        yield f"{name!r} would be the Python package {module}, which is taken; choose another, such as {name}-function"
+    elif package in taken(language):
+        yield (
+            f"{name!r} would be the {language.title()} package {package}, which is taken; "
+            f"choose another, such as {name}-function"
+        )
+
+
+def taken(language: str) -> list[str]:
+    """Return the names that a function's package may not have; a runtime that has such lists them in a file."""
+    path = os.path.join(FOLDER, "runtimes", language, "taken-names.txt")
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="ascii") as file:
+        return file.read().split()
 
 
 def description_faults(description: str) -> "Iterator[str]":
@@ -111,62 +106,11 @@ def description_faults(description: str) -> "Iterator[str]":
             break
 
 
-def markdown(text: str) -> str:
-    """Return text as Markdown that shows it as it is."""
-    return re.sub(r"[\\`*_{}\[\]<>#|!&~$]", r"\\\g<0>", text)
-
-
-def table(accounts: "dict[str, Any]") -> str:
-    """Return the environments as the rows of a table: name, account, links into its roles."""
-    links: dict[str, list[str]] = {}
-    for name, number, role in entrances(accounts):
-        links.setdefault(name, []).append(f"[{role}]({switch_role_link(accounts, name, number, role)})")
-    return "\n".join(
-        f"| {e['name']} | {e['id']} | {', '.join(links[e['name']])} |" for e in accounts["environments"]
-    )
-
-
-def wire(answers: dict[str, str], accounts: "dict[str, Any]") -> None:
-    """Write accounts.json and the wired files into the current folder.
-
-    What belongs into folders goes into wired/, from where post_gen_project.py moves it.
-    """
-    facts = {
-        name: fact for name, fact in accounts.items() if name != "bootstrap_role"
-    }  # the foundation's alone
-    write("accounts.json", json.dumps(facts, indent=2) + "\n")
-    values = {
-        "DESCRIPTION": markdown(answers["description"]),
-        "ENVIRONMENTS": table(accounts),
-        "FUNCTION": answers["function_name"],
-        "OPS_STATE_BUCKET": accounts["ops"]["state_bucket"],
-        "PACKAGE": answers["package"],
-        "PROFILES": profiles(accounts).rstrip(),
-        "REGION": accounts["region"],
-        "TEMPLATE_VERSION": answers["template_version"],
-    }
-    for path in WIRED:
-        with open(os.path.join(answers["template"], "hooks/wired", path), encoding="utf-8") as file:
-            pattern = file.read()
-        names = [e["name"] for e in accounts["environments"]] if "ENVIRONMENT" in path else [""]
-        for values["ENVIRONMENT"] in names:
-            content = re.sub("@([A-Z_]+)@", lambda found: values[found[1]], pattern)
-            path_there = path.replace("ENVIRONMENT", values["ENVIRONMENT"])
-            write(f"wired/{path_there}" if "/" in path else path, content)
-
-
-def write(path: str, content: str) -> None:
-    """Write a text file, the same bytes on every platform."""
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(content.encode())
-
-
-def main(answers: dict[str, str]) -> None:
-    """Refuse, or write what depends on the accounts."""
-    path = os.path.join(answers["template"], os.path.expanduser(answers["accounts_file"]))
+def main(answers: dict[str, str], language: str) -> None:
+    """Refuse, or hand on what has been read."""
+    path = os.path.join(FOLDER, os.path.expanduser(answers["accounts_file"]))
     faults, accounts = check(path)
-    names = function_name_faults(answers["function_name"], answers["runtime"], accounts.get("organization"))
+    names = function_name_faults(answers["function_name"], language, accounts.get("organization"))
     faults = [
         *(f"function_name: {fault}" for fault in names),
         *(f"description: {fault}" for fault in description_faults(answers["description"])),
@@ -175,8 +119,9 @@ def main(answers: dict[str, str]) -> None:
     if faults:
         sys.stderr.buffer.write("".join(f"{fault}\n" for fault in faults).encode(errors="backslashreplace"))
         sys.exit(1)
-    wire(answers, accounts)
+    with open(WIRING, "w", encoding="utf-8") as file:
+        json.dump({**GIVEN, "accounts": accounts}, file)
 
 
 if __name__ == "__main__":
-    main(ANSWERS)
+    main(GIVEN["answers"], GIVEN["language"])

@@ -1,0 +1,99 @@
+"""Assemble build/release, which is what gets deployed: package, release.json and deployment.
+
+Usage: python scripts/release.py RUNTIME HANDLER [--sandbox]
+
+With --sandbox it only writes build/sandbox.json, the facts of what is on disk, committed or not.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import unicodedata
+from datetime import UTC, datetime
+from pathlib import Path
+
+DEPLOYED = [".terraform-version", "accounts.json", "deployment", "events"]
+PACKAGE = Path("build/package.zip")
+RELEASE = Path("build/release")
+SANDBOX = Path("build/sandbox.json")
+
+
+def git(*arguments: str) -> bytes:
+    """Return what a git command prints; if it fails, it has said why."""
+    done = subprocess.run(["git", *arguments], check=False, stdout=subprocess.PIPE)
+    return done.stdout if done.returncode == 0 else sys.exit("commit first: a release is of a commit")
+
+
+def summary(revision: str, subject: str, author: str, limit: int = 250) -> str:
+    """Return a release in one line of printable ASCII, for where AWS shows it.
+
+    Lambda's version descriptions are the tightest place: 256 characters.
+    """
+    start, end = f"{revision[:12]} ", f" ({printable(author)[:60]})"
+    return start + printable(subject)[: limit - len(start) - len(end)].rstrip() + end
+
+
+def printable(text: str) -> str:
+    """Return text without accents, single-spaced, and with ? for all else that is not printable ASCII."""
+    decomposed = unicodedata.normalize("NFKD", " ".join(text.split()))
+    return "".join(c if " " <= c <= "~" else "?" for c in decomposed if not unicodedata.combining(c))
+
+
+def facts(runtime: str, handler: str) -> dict[str, str]:
+    """Return what release.json says of the package and the commit that is checked out."""
+    template = json.loads(Path("template.json").read_text("utf-8"))
+    commit = git("log", "-1", "--format=%H%n%an%n%s").decode(errors="replace")
+    revision, author, subject = commit.rstrip("\n").split("\n")
+    return {
+        "function": template["answers"]["function_name"],
+        "revision": revision,
+        "branch": os.environ.get("BRANCH") or git("rev-parse", "--abbrev-ref", "HEAD").decode().strip(),
+        "author": author,
+        "subject": subject,
+        "summary": summary(revision, subject, author),
+        "built_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "build_id": os.environ.get("CODEBUILD_BUILD_ID", "local"),
+        "runtime": runtime,
+        "handler": handler,
+        "sha256": hashlib.sha256(PACKAGE.read_bytes()).hexdigest(),
+        "template_version": template["version"],
+    }
+
+
+def write(path: Path, release: dict[str, str]) -> None:
+    """Write the facts of a release."""
+    path.write_text(json.dumps(release, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def assemble(release: dict[str, str]) -> None:
+    """Write build/release for the commit that is checked out; refuse if files differ from it."""
+    if changed := git("status", "--porcelain", "--untracked-files=no").decode():
+        sys.exit(f"release: these files differ from the commit; commit or revert them first:\n{changed}")
+
+    shutil.rmtree(RELEASE, ignore_errors=True)
+    RELEASE.mkdir(parents=True)
+    with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD", *DEPLOYED))) as files:
+        files.extractall(RELEASE, filter="data")
+    shutil.copyfile(PACKAGE, RELEASE / PACKAGE.name)
+    write(RELEASE / "release.json", release)
+    print(f"{RELEASE}: {release['summary']}")
+
+
+def main(runtime: str, handler: str, *sandbox: str) -> None:
+    """Assemble a release, or say what is on disk."""
+    release = facts(runtime, handler)
+    if not sandbox:
+        assemble(release)
+        return
+    if git("status", "--porcelain"):
+        release["summary"] = f"changed {release['summary']}"
+    write(SANDBOX, release)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
