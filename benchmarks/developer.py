@@ -12,8 +12,8 @@ from typing import Any
 
 from cookiecutter.main import cookiecutter
 
+from emulator.accounts import EmulatedAccounts
 from rehearsal import demo, foundation, people
-from rehearsal.accounts import EmulatedAccounts
 
 TEMPLATE = Path(__file__).parents[1]
 GREETING = "src/hello_lambda/greeting.py"

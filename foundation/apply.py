@@ -17,8 +17,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from foundation import terraform
 from hooks.accounts_file import check, entrances, profiles, switch_role_link
-from rehearsal import terraform
 
 FOLDER = Path(__file__).parent
 FORBIDDEN, NOT_FOUND, CHANGES = 403, 404, 2

@@ -25,7 +25,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import jsonschema
 import yaml
 
-from rehearsal.functions import interpreter
+from emulator.execution_environment import interpreter
 from rehearsal.processes import started
 
 PHASES = ("install", "pre_build", "build", "post_build")

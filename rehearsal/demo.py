@@ -10,9 +10,9 @@ from tempfile import mkdtemp
 from cookiecutter.main import cookiecutter
 from uv import find_uv_bin
 
-from rehearsal.cli import Options, RehearsalError, Screen, conclude, emulation, provide_terraform, rehearse
-
-TEMPLATE = Path(__file__).parents[1]
+from rehearsal.foundation import TEMPLATE
+from rehearsal.rehearse import Options, RehearsalError, emulation, provide_terraform, rehearse
+from rehearsal.screen import Screen, conclude
 
 
 def commit(repository: Path, message: str = "Born from the template") -> None:

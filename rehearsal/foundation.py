@@ -14,12 +14,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from rehearsal.accounts import EmulatedAccounts
+from emulator.accounts import EmulatedAccounts
 from rehearsal.processes import started
 
-# An installed rehearsal brings the foundation along; in a checkout it lies beside.
-INSTALLED = Path(__file__).parent / "template"
-TEMPLATE = INSTALLED if INSTALLED.is_dir() else Path(__file__).parents[1]
+TEMPLATE = Path(__file__).parents[1]
 
 
 class FoundationError(Exception):

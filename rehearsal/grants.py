@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.accounts import EmulatedAccounts
-from rehearsal.permissions import AWS, Check
-from rehearsal.policies import Document, applies, listed, name, statements
+from emulator.accounts import EmulatedAccounts
+from emulator.calls import Check
+from emulator.judge.checks import AWS
+from emulator.judge.policies import Document, applies, listed, name, statements
 
 # What the foundation creates as ORGANIZATION-ROLE, and where its policy stands.
 OF_FOUNDATION = {

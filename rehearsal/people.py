@@ -2,15 +2,11 @@
 
 import json
 import secrets
-import sys
 from pathlib import Path
 from typing import Any
 
-from rehearsal import terraform
-from rehearsal.accounts import EmulatedAccounts
-from rehearsal.foundation import TEMPLATE
-
-sys.path.append(str(TEMPLATE))  # an installed rehearsal brings the hooks along
+from emulator.accounts import EmulatedAccounts
+from foundation import terraform
 from hooks.accounts_file import profiles
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

@@ -21,8 +21,9 @@ from zipfile import ZipFile
 
 from botocore.exceptions import ClientError
 
-from rehearsal import buildspec, terraform
-from rehearsal.accounts import EmulatedAccounts
+from emulator.accounts import EmulatedAccounts
+from foundation import terraform
+from rehearsal import buildspec
 
 # What a machine needs to install packages, and nothing else of its environment.
 OF_THE_MACHINE = re.compile(
@@ -50,6 +51,11 @@ class Run:
     seconds: float = 0
     commands: list[buildspec.Command] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def waits(self) -> bool:
+        """Return whether this is a new pipeline's first, before anything has been promoted to it."""
+        return self.stage == "Source" and self.message.endswith("nothing has been promoted yet")
 
 
 @dataclass(frozen=True)

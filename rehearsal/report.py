@@ -5,7 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rehearsal.cli import Rehearsal
+    from rehearsal.outcome import Rehearsal
     from rehearsal.pipelines import Run
 
 STYLE = """

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from cookiecutter.main import cookiecutter
-from worlds import FACTS, TEMPLATE, Rehearsed, World
 
+from emulator.accounts import EmulatedAccounts
 from rehearsal import demo, foundation
-from rehearsal.accounts import EmulatedAccounts
-from rehearsal.cli import Options, Screen, rehearse
+from rehearsal.rehearse import Options, rehearse
+from rehearsal.screen import Screen
+from tests.worlds import FACTS, TEMPLATE, Rehearsed, World
 
 Bake = Callable[..., Path]
 
@@ -63,8 +64,8 @@ def pytest_configure(config: Any) -> None:
 
 
 ORDER = (
-    *("rehearsal", "organizations", "generation", "package"),
-    *("grants", "operations", "failures", "sandbox", "extending", "foundation", "deployment", "promoter"),
+    *("rehearsal", "organizations", "generation", "python"),
+    *("grants", "operations", "failures", "sandbox", "denials", "foundation", "deployment", "promoter"),
 )
 
 

@@ -9,9 +9,9 @@ from zipfile import ZipFile
 
 import yaml
 
+from emulator.accounts import EmulatedAccounts
 from rehearsal import demo
-from rehearsal.accounts import EmulatedAccounts
-from rehearsal.cli import Rehearsal
+from rehearsal.outcome import Rehearsal
 from rehearsal.pipelines import Run, Walker, git
 
 TEMPLATE = Path(__file__).parents[1]

@@ -18,7 +18,7 @@ from zipfile import ZipFile
 
 from benchmarks.developer import GREETING, Developer, at_work
 from benchmarks.tools import compare, timed, tool
-from rehearsal.accounts import EmulatedAccounts
+from emulator.accounts import EmulatedAccounts
 
 ROUNDS = 5
 SANDBOX = "hello-lambda-sandbox-me"

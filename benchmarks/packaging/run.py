@@ -15,7 +15,7 @@ from cookiecutter.main import cookiecutter
 from uv import find_uv_bin
 
 from benchmarks.tools import compare, timed, tool
-from rehearsal.functions import interpreter
+from emulator.execution_environment import interpreter
 
 TEMPLATE = Path(__file__).parents[2]
 ROUNDS = 5

@@ -29,15 +29,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=folder))
         demo.commit(repository)
-        command = [
-            sys.executable,
-            "-m",
-            "rehearsal.cli",
-            str(repository),
-            "--json",
-            "--report",
-            f"{folder}/page.html",
-        ]
+        page = ["--report", f"{folder}/page.html"]
+        command = [sys.executable, "-m", "rehearsal", str(repository), "--json", *page]
         began = time.monotonic()
         result = json.loads(subprocess.check_output(command, cwd=TEMPLATE))
         total = time.monotonic() - began

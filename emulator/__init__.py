@@ -1,0 +1,1 @@
+"""AWS on one machine: accounts, the services beyond moto, and the judge of every call."""

@@ -1,0 +1,434 @@
+"""CodePipeline: executions of pipelines, and what it checks.
+
+moto stores pipelines. Here executions start, by a call, by an event or with their pipeline; what becomes of
+them is told by whoever walks them and can be asked for as from CodePipeline itself.
+"""
+
+import json
+import uuid
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from moto.codepipeline.models import codepipeline_backends
+from moto.events.models import Rule
+
+from emulator import calls
+from emulator.calls import AwsError, Call, command, moment, now, operation
+from emulator.events import emit, to
+from emulator.judge.checks import Asked, reads
+
+
+@dataclass
+class Action:
+    """A run of an action; times are seconds since the epoch."""
+
+    stage: str
+    name: str
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    status: str = "InProgress"
+    started: float = 0
+    updated: float = 0
+    summary: str = ""
+    error: str = ""
+    token: str = ""
+    external_id: str = ""
+    approval: dict[str, str] | None = None
+
+
+@dataclass
+class Execution:
+    """An execution of a pipeline. pinned: by source action, the revision that it was started with."""
+
+    account: str
+    region: str
+    pipeline: str
+    trigger: str
+    trigger_detail: str = ""
+    pinned: dict[str, dict[str, str]] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    status: str = "InProgress"
+    summary: str = ""
+    started: float = field(default_factory=now)
+    updated: float = field(default_factory=now)
+    revisions: list[dict[str, str]] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+    retry_from: str = ""
+
+
+@dataclass
+class Job:
+    """What an invoked function must answer; result: what it has answered."""
+
+    account: str
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    status: str = "InProgress"
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+EXECUTIONS: dict[str, Execution] = {}
+
+
+JOBS: dict[str, Job] = {}
+
+
+# Starting
+
+
+def start(account: str, region: str, request: dict[str, Any], trigger: str, detail: str) -> Execution:
+    """Start an execution, asked for as StartPipelineExecution takes it. Raises AwsError."""
+    name = request["name"]
+    pipeline = stored(account, region, name)
+    declared = {variable["name"]: variable.get("defaultValue") for variable in pipeline.get("variables", [])}
+    given = {variable["name"]: variable["value"] for variable in request.get("variables", [])}
+    if unknown := set(given) - set(declared):
+        raise AwsError("ValidationException", f"The pipeline {name} has no variable {min(unknown)}")
+    variables = declared | given
+    if missing := [variable for variable, value in variables.items() if value is None]:
+        raise AwsError("ValidationException", f"The variable {missing[0]} has neither value nor default")
+    sources = {action["name"] for action in pipeline["stages"][0]["actions"]}
+    pinned = {revision["actionName"]: revision for revision in request.get("sourceRevisions", [])}
+    if unknown := set(pinned) - sources:
+        raise AwsError("ValidationException", f"The pipeline {name} has no source action {min(unknown)}")
+    execution = Execution(account, region, name, trigger, detail, pinned, variables)
+    EXECUTIONS[execution.id] = execution
+    tell(execution, "Pipeline", state="STARTED")
+    return execution
+
+
+def stored(account: str, region: str, name: str) -> dict[str, Any]:
+    """Return a pipeline's definition. Raises AwsError."""
+    backend = codepipeline_backends[account][region]
+    if name not in backend.pipelines:
+        message = f"Account '{account}' does not have a pipeline with name '{name}'"
+        raise AwsError("PipelineNotFoundException", message)
+    definition: dict[str, Any] = backend.pipelines[name].pipeline
+    return definition
+
+
+@operation("codepipeline", "StartPipelineExecution")
+def start_pipeline_execution(call: Call) -> dict[str, Any]:
+    """Start an execution. AWS runs it, moto calls it succeeded at once."""
+    who = call.principal
+    execution = start(call.account, call.region, call.parameters, "StartPipelineExecution", who)
+    return {"pipelineExecutionId": execution.id}
+
+
+def start_created(call: Call) -> None:
+    """Start a pipeline that a call has created, as AWS does by itself."""
+    if (call.service, call.operation) == ("codepipeline", "CreatePipeline"):
+        request = {"name": call.parameters["pipeline"]["name"]}
+        start(call.account, call.region, request, "CreatePipeline", call.principal)
+
+
+@to("codepipeline")
+def start_by_event(account: str, region: str, target: dict[str, Any], rule: Rule, message: str) -> None:
+    """Start the pipeline that is a rule's target."""
+    arn = target["Arn"]
+    starts = [("codepipeline:StartPipelineExecution", arn)]
+    role = target.get("RoleArn", "")
+    if calls.act("events.amazonaws.com", account, region, starts, role=role, source=rule.arn) is None:
+        request = {**json.loads(message or "{}"), "name": arn.split(":")[5]}
+        start(account, region, request, "CloudWatchEvent", rule.arn)
+
+
+# Asking
+
+
+def executions(call: Call, name: str) -> list[Execution]:
+    """Return a pipeline's executions, the newest first. Raises AwsError."""
+    stored(call.account, call.region, name)
+    of_pipeline = (call.account, call.region, name)
+    found = [e for e in EXECUTIONS.values() if (e.account, e.region, e.pipeline) == of_pipeline]
+    return found[::-1]
+
+
+def execution_of(call: Call) -> Execution:
+    """Return the execution that a call names. Raises AwsError."""
+    identifier = call.parameters["pipelineExecutionId"]
+    for execution in executions(call, call.parameters["pipelineName"]):
+        if execution.id == identifier:
+            return execution
+    raise AwsError("PipelineExecutionNotFoundException", f"There is no execution {identifier}")
+
+
+def trigger(execution: Execution) -> dict[str, str]:
+    """Return what started an execution."""
+    return {"triggerType": execution.trigger, "triggerDetail": execution.trigger_detail}
+
+
+@operation("codepipeline", "GetPipelineExecution")
+def get_pipeline_execution(call: Call) -> dict[str, Any]:
+    """Return an execution as it is."""
+    execution = execution_of(call)
+    pipeline = stored(call.account, call.region, execution.pipeline)
+    revisions = [{"name": r.pop("actionName"), **r} for r in map(dict, execution.revisions)]
+    variables = [{"name": name, "resolvedValue": value} for name, value in execution.variables.items()]
+    return {
+        "pipelineExecution": {
+            "pipelineName": execution.pipeline,
+            "pipelineVersion": pipeline.get("version", 1),
+            "pipelineExecutionId": execution.id,
+            "status": execution.status,
+            "statusSummary": execution.summary,
+            "artifactRevisions": revisions,
+            "variables": variables,
+            "trigger": trigger(execution),
+            "executionMode": pipeline.get("executionMode", "SUPERSEDED"),
+        }
+    }
+
+
+@operation("codepipeline", "ListPipelineExecutions")
+def list_pipeline_executions(call: Call) -> dict[str, Any]:
+    """Return a pipeline's executions, the newest first."""
+    found = executions(call, call.parameters["pipelineName"])[: call.parameters.get("maxResults", 100)]
+    return {
+        "pipelineExecutionSummaries": [
+            {
+                "pipelineExecutionId": execution.id,
+                "status": execution.status,
+                "statusSummary": execution.summary,
+                "startTime": moment(execution.started),
+                "lastUpdateTime": moment(execution.updated),
+                "sourceRevisions": execution.revisions,
+                "trigger": trigger(execution),
+            }
+            for execution in found
+        ]
+    }
+
+
+def answered(action: Action) -> dict[str, Any]:
+    """Return a run of an action as GetPipelineState has it."""
+    answer = {
+        "actionExecutionId": action.id,
+        "status": action.status,
+        "summary": action.summary,
+        "lastStatusChange": moment(action.updated),
+        "externalExecutionId": action.external_id,
+        "token": action.token if action.status == "InProgress" else "",
+    }
+    if action.error:
+        answer["errorDetails"] = {"code": "JobFailed", "message": action.error}
+    return {name: value for name, value in answer.items() if value}
+
+
+def status(actions: list[Action]) -> str:
+    """Return the status of a stage from those of its actions."""
+    found = {action.status for action in actions}
+    return next((each for each in ("Failed", "Stopped", "InProgress") if each in found), "Succeeded")
+
+
+@operation("codepipeline", "GetPipelineState")
+def get_pipeline_state(call: Call) -> dict[str, Any]:
+    """Return where a pipeline's latest executions are."""
+    name = call.parameters["name"]
+    pipeline, known = stored(call.account, call.region, name), executions(call, name)
+    stages = []
+    for stage in pipeline["stages"]:
+        runs = ((e, [a for a in e.actions if a.stage == stage["name"]]) for e in known)
+        latest, actions = next(((e, run) for e, run in runs if run), (None, []))
+        states = {action.name: {"latestExecution": answered(action)} for action in actions}
+        of_stage = {"pipelineExecutionId": latest.id, "status": status(actions)} if latest else None
+        stages.append(
+            {
+                "stageName": stage["name"],
+                "inboundTransitionState": {"enabled": True},
+                "actionStates": [
+                    {"actionName": a["name"], **states.get(a["name"], {})} for a in stage["actions"]
+                ],
+                **({"latestExecution": of_stage} if of_stage else {}),
+            }
+        )
+    times = [e.updated for e in known] or [now()]
+    return {
+        "pipelineName": name,
+        "pipelineVersion": pipeline.get("version", 1),
+        "stageStates": stages,
+        "created": moment(min(times)),
+        "updated": moment(max(times)),
+    }
+
+
+@operation("codepipeline", "ListActionExecutions")
+def list_action_executions(call: Call) -> dict[str, Any]:
+    """Return the runs of actions, the newest first."""
+    wanted = call.parameters.get("filter", {}).get("pipelineExecutionId")
+    return {
+        "actionExecutionDetails": [
+            {
+                "pipelineExecutionId": execution.id,
+                "actionExecutionId": action.id,
+                "stageName": action.stage,
+                "actionName": action.name,
+                "status": action.status,
+                "startTime": moment(action.started),
+                "lastUpdateTime": moment(action.updated),
+                "output": {
+                    "executionResult": {
+                        "externalExecutionId": action.external_id,
+                        "externalExecutionSummary": action.error or action.summary,
+                    }
+                },
+            }
+            for execution in executions(call, call.parameters["pipelineName"])
+            if wanted in (None, execution.id)
+            for action in reversed(execution.actions)
+        ]
+    }
+
+
+# Deciding
+
+
+@operation("codepipeline", "PutApprovalResult")
+def put_approval_result(call: Call) -> dict[str, Any]:
+    """Approve or reject what waits for it. The token names one run of the action, and serves once."""
+    said = call.parameters
+    for execution in executions(call, said["pipelineName"]):
+        for action in execution.actions:
+            if (action.stage, action.name) == (said["stageName"], said["actionName"]) and action.token:
+                if action.token != said["token"]:
+                    raise AwsError("InvalidApprovalTokenException", "The token is not of the latest approval")
+                if action.approval:
+                    raise AwsError(
+                        "ApprovalAlreadyCompletedException",
+                        "The approval action has been approved or rejected already",
+                    )
+                action.approval = said["result"]
+                return {"approvedAt": moment(now())}
+    raise AwsError("ActionNotFoundException", f"There is no approval {said['actionName']}")
+
+
+@operation("codepipeline", "StopPipelineExecution")
+def stop_pipeline_execution(call: Call) -> dict[str, Any]:
+    """Stop an execution; what runs of it is left to end."""
+    execution = execution_of(call)
+    if execution.status != "InProgress":
+        raise AwsError("PipelineExecutionNotStoppableException", f"{execution.id} is {execution.status}")
+    finish(execution.id, "Stopped", call.parameters.get("reason", ""))
+    return {"pipelineExecutionId": execution.id}
+
+
+@operation("codepipeline", "RetryStageExecution")
+def retry_stage_execution(call: Call) -> dict[str, Any]:
+    """Let an execution go on from a stage that failed."""
+    execution, stage = execution_of(call), call.parameters["stageName"]
+    if status([a for a in execution.actions if a.stage == stage]) != "Failed":
+        raise AwsError("StageNotRetryableException", f"{stage} has not failed")
+    execution.status, execution.retry_from, execution.updated = "InProgress", stage, now()
+    return {"pipelineExecutionId": execution.id}
+
+
+def job(call: Call) -> Job:
+    """Return the job that a call answers. Raises AwsError."""
+    found = JOBS.get(call.parameters["jobId"])
+    if not found or found.account != call.account:
+        raise AwsError("JobNotFoundException", f"There is no job {call.parameters['jobId']}")
+    if found.status != "InProgress":
+        raise AwsError("InvalidJobStateException", f"The job {found.id} is {found.status}")
+    return found
+
+
+@operation("codepipeline", "PutJobSuccessResult")
+def put_job_success_result(call: Call) -> dict[str, Any]:
+    """Take a function's answer."""
+    answer = job(call)
+    answer.status, answer.result = "Succeeded", call.parameters
+    return {}
+
+
+@operation("codepipeline", "PutJobFailureResult")
+def put_job_failure_result(call: Call) -> dict[str, Any]:
+    """Take a function's answer."""
+    answer = job(call)
+    answer.status, answer.result = "Failed", call.parameters["failureDetails"]
+    return {}
+
+
+# What whoever walks the pipelines tells and asks
+
+
+@command
+def find() -> list[dict[str, Any]]:
+    """Return all executions, in the order in which they started."""
+    return [asdict(execution) for execution in EXECUTIONS.values()]
+
+
+@command
+def record(execution: str, stage: str, name: str, **facts: Any) -> None:
+    """Note how a run of an action goes; the first note of a run has no status."""
+    found = EXECUTIONS[execution]
+    if "status" not in facts:
+        found.actions.append(Action(stage, name, started=now(), updated=now(), **facts))
+        return
+    action = next(a for a in reversed(found.actions) if (a.stage, a.name) == (stage, name))
+    for field_name, value in facts.items():
+        setattr(action, field_name, value)
+    action.updated = found.updated = now()
+    if action.status == "Failed":
+        tell(found, "Stage", stage=stage, state="FAILED")
+
+
+@command
+def add_revision(execution: str, revision: dict[str, str]) -> None:
+    """Note what a source action has taken."""
+    EXECUTIONS[execution].revisions.append(revision)
+
+
+@command
+def finish(execution: str, status: str, summary: str = "") -> None:
+    """Note how an execution has ended."""
+    found = EXECUTIONS[execution]
+    found.status, found.summary, found.updated, found.retry_from = status, summary, now(), ""
+    tell(found, "Pipeline", state=status.upper())
+
+
+@command
+def open_job(account: str) -> str:
+    """Return the id of a new job."""
+    new = Job(account)
+    JOBS[new.id] = new
+    return new.id
+
+
+@command
+def read_job(identifier: str) -> dict[str, Any]:
+    """Return what has become of a job."""
+    return asdict(JOBS[identifier])
+
+
+def tell(execution: Execution, what: str, **detail: str) -> None:
+    """Emit that a pipeline or one of its stages has changed state."""
+    known = {"pipeline": execution.pipeline, "execution-id": execution.id, **detail}
+    name = f"CodePipeline {what} Execution State Change"
+    emit(execution.account, execution.region, "aws.codepipeline", name, known)
+
+
+# What is checked
+
+
+@reads("codepipeline")
+def asked(call: Call, action: str) -> Asked:
+    """Yield what CodePipeline checks."""
+    said = call.parameters
+    if call.operation in ("PutJobSuccessResult", "PutJobFailureResult", "ListPipelines"):
+        yield action, "*", {}
+        return
+    pipeline = said.get("pipeline", {})
+    name = pipeline.get("name") or said.get("pipelineName") or said.get("name")
+    arn = said.get("resourceArn") or f"arn:aws:codepipeline:{call.region}:{call.account}:{name}"
+    if call.operation == "PutApprovalResult":
+        arn += f"/{said['stageName']}/{said['actionName']}"
+    elif call.operation == "RetryStageExecution":
+        arn += f"/{said['stageName']}"
+    yield action, arn, {}
+    if pipeline:
+        yield "iam:PassRole", pipeline["roleArn"], {"iam:passedtoservice": "codepipeline.amazonaws.com"}
+    for stage in pipeline.get("stages", []):
+        for step in stage["actions"]:
+            if connection := step.get("configuration", {}).get("ConnectionArn"):
+                yield "codestar-connections:PassConnection", connection, {}
+    if said.get("tags"):
+        yield "codepipeline:TagResource", arn, {}

@@ -1,0 +1,73 @@
+"""Connections to GitHub, which moto lacks. They stay pending, as before somebody completes them by hand."""
+
+import uuid
+from typing import Any
+
+from emulator.calls import AwsError, Call, operation
+
+CONNECTIONS: dict[str, dict[str, Any]] = {}
+
+
+@operation("codestar-connections", "CreateConnection")
+def create_connection(call: Call) -> dict[str, Any]:
+    """Create a pending connection."""
+    arn = f"arn:aws:codestar-connections:{call.region}:{call.account}:connection/{uuid.uuid4()}"
+    tags = call.parameters.get("Tags", [])
+    CONNECTIONS[arn] = {
+        "ConnectionName": call.parameters["ConnectionName"],
+        "ConnectionArn": arn,
+        "ProviderType": call.parameters.get("ProviderType"),
+        "OwnerAccountId": call.account,
+        "ConnectionStatus": "PENDING",
+        "Tags": {tag["Key"]: tag["Value"] for tag in tags},
+    }
+    return {"ConnectionArn": arn, "Tags": tags}
+
+
+def connection(call: Call) -> dict[str, Any]:
+    """Return the connection of the caller's account that a call names."""
+    arn = call.parameters.get("ConnectionArn") or call.parameters["ResourceArn"]
+    if arn not in CONNECTIONS or CONNECTIONS[arn]["OwnerAccountId"] != call.account:
+        raise AwsError("ResourceNotFoundException", f"Connection not found: {arn}")
+    return CONNECTIONS[arn]
+
+
+@operation("codestar-connections", "GetConnection")
+def get_connection(call: Call) -> dict[str, Any]:
+    """Return a connection."""
+    return {"Connection": connection(call)}
+
+
+@operation("codestar-connections", "ListConnections")
+def list_connections(call: Call) -> dict[str, Any]:
+    """Return the account's connections."""
+    found = [known for known in CONNECTIONS.values() if known["OwnerAccountId"] == call.account]
+    return {"Connections": [known for known in found if f":{call.region}:" in known["ConnectionArn"]]}
+
+
+@operation("codestar-connections", "DeleteConnection")
+def delete_connection(call: Call) -> dict[str, Any]:
+    """Delete a connection."""
+    del CONNECTIONS[connection(call)["ConnectionArn"]]
+    return {}
+
+
+@operation("codestar-connections", "ListTagsForResource")
+def list_connection_tags(call: Call) -> dict[str, Any]:
+    """Return a connection's tags."""
+    return {"Tags": [{"Key": key, "Value": value} for key, value in connection(call)["Tags"].items()]}
+
+
+@operation("codestar-connections", "TagResource")
+def tag_connection(call: Call) -> dict[str, Any]:
+    """Set tags of a connection."""
+    connection(call)["Tags"].update({tag["Key"]: tag["Value"] for tag in call.parameters["Tags"]})
+    return {}
+
+
+@operation("codestar-connections", "UntagResource")
+def untag_connection(call: Call) -> dict[str, Any]:
+    """Remove tags of a connection."""
+    for key in call.parameters["TagKeys"]:
+        connection(call)["Tags"].pop(key, None)
+    return {}

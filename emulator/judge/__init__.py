@@ -1,0 +1,1 @@
+"""The judge of every call: it knows policies and calls, not services."""

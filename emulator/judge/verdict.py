@@ -1,0 +1,96 @@
+"""Each call against the policies that govern it, as IAM would judge it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from moto.iam.models import iam_backends
+
+from emulator.calls import PERSON, AwsError, Call, Caller, Check, Request
+from emulator.judge.checks import AWS, asked, tagged
+from emulator.judge.policies import Document, Policies, UnknownError, decide, parse
+
+ADMINISTRATOR = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+FROM_ANYWHERE = {"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}}
+UNCHECKED = {("sts", "GetCallerIdentity")}  # nobody needs a permission for it
+DENIED = {"s3": "AccessDenied", "iam": "AccessDenied", "sts": "AccessDenied", "sns": "AuthorizationError"}
+
+Guarded = tuple[Document | None, str, bool]
+Guard = Callable[[str, str], Guarded]
+GUARDS: dict[str, Guard] = {}
+
+
+def guards(service: str) -> Callable[[Guard], Guard]:
+    """Have the decorated function, given a region and a resource, answer as resource_policy."""
+
+    def register(guard: Guard) -> Guard:
+        GUARDS[service] = guard
+        return guard
+
+    return register
+
+
+def judge(call: Call) -> list[Check]:
+    """Return what AWS checks for a call. Raises UnknownError."""
+    if call.role is None or (call.service, call.operation) in UNCHECKED:
+        return []
+    caller = Caller(call.role, call.principal)
+    return [
+        check(caller, call.region, action, resource, tagged(call) | context)
+        for action, resource, context in asked(call)
+    ]
+
+
+def refusal(service: str, denied: Check) -> AwsError:
+    """Return the error with which a service refuses a call."""
+    who = denied.caller.session or denied.caller.service
+    message = f"User: {who} is not authorized to perform: {denied.action} on resource: {denied.resource}"
+    return AwsError(DENIED.get(service, "AccessDeniedException"), f"{message} {denied.denied}", 403)
+
+
+def check(caller: Caller, region: str, action: str, resource: str, context: dict[str, str]) -> Check:
+    """Check an action of a caller in a region. Raises UnknownError."""
+    if not AWS.actions.action_exists(*action.lower().split(":")):
+        raise UnknownError(f"AWS has no action {action}")
+    of_resource, where, delegating = resource_policy(region, action, resource)
+    owned_by = where or caller.account
+    known = {"aws:resourceaccount": owned_by, "aws:securetransport": "true", "aws:requestedregion": region}
+    if caller.role:
+        known |= {"aws:principalarn": caller.role, "aws:principalaccount": caller.account}
+    known |= context
+    identity, boundary = policies_of(caller.role) if caller.role else ([], None)
+    if identity is None:
+        denied: str | None = f"because there is no role {caller.role.rpartition('/')[2]} in {caller.account}"
+    else:
+        request = Request(caller, action, resource, owned_by, known)
+        denied = decide(request, Policies(identity, boundary, of_resource, delegating))
+    return Check(caller, action, resource, owned_by, known, denied)
+
+
+def policies_of(role: str) -> tuple[list[Document] | None, Document | None]:
+    """Return the policies of a role, None if there is no such role, and its boundary, None if it has none."""
+    backend, name = iam_backends[role.split(":")[4]]["aws"], role.rpartition("/")[2]
+    found = next((known for known in backend.get_roles() if known.name == name), None)
+    if found is None:
+        return ([ADMINISTRATOR] if name == PERSON else None), None
+    boundary = found.permissions_boundary_arn
+    identity = [parse(text) for text in found.policies.values()]
+    identity += [managed(policy) for policy in found.managed_policies.values()]
+    return identity, managed(backend.get_policy(boundary)) if boundary else None
+
+
+def managed(policy: Any) -> Document:
+    """Return what a managed policy says in its default version."""
+    return parse(next(version.document for version in policy.versions if version.is_default))
+
+
+def resource_policy(region: str, action: str, resource: str) -> Guarded:
+    """Return the policy of a resource, the account that owns it, and whether it must at least delegate."""
+    service, _, account, rest = (resource.split(":", 5)[2:6] + [""] * 4)[:4]
+    if service in GUARDS:
+        return GUARDS[service](region, resource)
+    if action != "sts:AssumeRole":
+        return None, account, False
+    roles = {role.arn: role for role in iam_backends[account]["aws"].get_roles()}
+    if resource in roles:
+        return parse(roles[resource].assume_role_policy_document), account, True
+    return FROM_ANYWHERE if rest == f"role/{PERSON}" else None, account, True

@@ -1,0 +1,172 @@
+"""Lambda: invocations, aliases that share traffic, and what it checks. moto keeps the functions."""
+
+import base64
+import json
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from moto.awslambda.models import lambda_backends
+from moto.logs.models import logs_backends
+
+from emulator import cloudwatch
+from emulator.calls import AwsError, Call, owner
+from emulator.execution_environment import ExecutionEnvironment, Outcome
+from emulator.judge.checks import RENAMED, Asked, derived, reads
+from emulator.s3 import to_decrypt
+
+RENAMED["lambda", "Invoke"] = "InvokeFunction"
+CREDIT: dict[str, float] = defaultdict(float)  # of an alias: what its second version is owed
+
+
+class Functions:
+    """The functions of a world, as far as they run. Of each version, one environment is kept warm."""
+
+    def __init__(
+        self,
+        folder: Path,
+        world: threading.RLock,
+        environment: Callable[[str, str, str, str], dict[str, str]],
+        act: Callable[..., str | None],
+    ) -> None:
+        """Run them in a folder.
+
+        world: held while moto's state is read or changed. environment: returns the AWS_* variables of a new
+        session, given account, region, role name and session name. act: judges what Lambda does by itself.
+        """
+        self._folder, self._world, self._environment, self._act = folder, world, environment, act
+        self._warm: dict[str, ExecutionEnvironment] = {}
+
+    def invoke(self, call: Call, account: str) -> dict[str, Any]:
+        """Answer lambda:Invoke of a function of an account with the response that Lambda would give."""
+        parameters = call.parameters
+        name, qualifier = parameters["FunctionName"], parameters.get("Qualifier")
+        event = parameters.get("Payload") or b"{}"
+        with self._world:
+            function = answering(account, call.region, name, qualifier)
+            configuration = function.get_configuration()
+        try:
+            json.loads(event)
+        except ValueError as error:
+            message = f"Could not parse request body into json: {error}"
+            raise AwsError("InvalidRequestContentException", message) from None
+        function_arn = ":".join(configuration["FunctionArn"].split(":")[:7])
+        qualifier = qualifier or ":".join(name.rpartition(":function:")[2].split(":")[1:])
+        invoked = function_arn + (f":{qualifier}" if qualifier else "")
+
+        def run() -> dict[str, Any]:
+            environment = self._take(account, call.region, configuration, function.code_bytes)
+            call.note = f"ran under {environment.interpreter}"
+            outcome = environment.invoke(event, invoked)
+            self._write(account, call.region, environment, outcome.log)
+            self._keep(configuration["FunctionArn"], environment, outcome)
+            answer = {
+                "StatusCode": 200,
+                "Payload": outcome.payload,
+                "ExecutedVersion": configuration["Version"],
+            }
+            if outcome.failed:
+                answer["FunctionError"] = "Unhandled"
+                with self._world:
+                    cloudwatch.count_error(account, call.region, configuration["FunctionName"], qualifier)
+            if parameters.get("LogType") == "Tail":
+                tail = "\n".join([*outcome.log, ""]).encode()[-4096:]
+                answer["LogResult"] = base64.b64encode(tail).decode()
+            return answer
+
+        match parameters.get("InvocationType"):
+            case "DryRun":
+                return {"StatusCode": 204}
+            case "Event":
+                threading.Thread(target=run, daemon=True).start()
+                return {"StatusCode": 202}
+        return run()
+
+    def _take(
+        self, account: str, region: str, configuration: dict[str, Any], code: bytes
+    ) -> ExecutionEnvironment:
+        environment = self._warm.pop(configuration["FunctionArn"], None)
+        if environment and environment.configuration == configuration:
+            return environment
+        if environment:
+            environment.close()
+        if why := self._act("lambda.amazonaws.com", account, region, [], role=configuration["Role"]):
+            raise AwsError(
+                "AccessDeniedException", f"The function's role cannot be assumed by Lambda. {why}", 403
+            )
+        role, name = configuration["Role"].rpartition("/")[2], configuration["FunctionName"]
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        variables = self._environment(account, region, role, name)
+        return ExecutionEnvironment(folder, code, configuration, variables)
+
+    def _keep(self, version_arn: str, environment: ExecutionEnvironment, outcome: Outcome) -> None:
+        if not outcome.warm or self._warm.setdefault(version_arn, environment) is not environment:
+            environment.close()
+
+    def _write(self, account: str, region: str, environment: ExecutionEnvironment, lines: list[str]) -> None:
+        """Put lines into the function's log group and send traces, in its role; AWS drops what it may not."""
+        configuration = environment.configuration
+        group, stream = configuration["LoggingConfig"]["LogGroup"], environment.log_stream
+        arn = f"arn:aws:logs:{region}:{account}:log-group:{group}"
+        actions = [("logs:CreateLogStream", f"{arn}:*"), ("logs:PutLogEvents", f"{arn}:log-stream:{stream}")]
+        if configuration.get("TracingConfig", {}).get("Mode") == "Active":
+            actions += [("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")]
+        if self._act("lambda.amazonaws.com", account, region, actions, role=configuration["Role"]):
+            return
+        now = int(time.time() * 1000)
+        with self._world:
+            logs = logs_backends[account][region]
+            logs.ensure_log_group(group)
+            logs.ensure_log_stream(group, stream)
+            logs.put_log_events(group, stream, [{"timestamp": now, "message": line} for line in lines])
+
+
+def answering(account: str, region: str, name: str, qualifier: str | None) -> Any:
+    """Return the version that answers an invocation. Raises moto's error if there is none.
+
+    Of an alias with weights, the second version gets exactly its share: at 0.1, each tenth invocation.
+    """
+    backend = lambda_backends[account][region]
+    function = backend.get_function(name, qualifier)
+    qualifier = qualifier or name.rpartition(":function:")[2].partition(":")[2]
+    for alias in backend.list_aliases(function.function_name):
+        weights: Any = alias.routing_config or {}
+        for version, weight in weights.get("AdditionalVersionWeights", {}).items():
+            if alias.name == qualifier:
+                CREDIT[alias.arn] += weight
+                if CREDIT[alias.arn] > 1 - 1e-9:  # tenths add up to it almost
+                    CREDIT[alias.arn] -= 1
+                    return backend.get_function(function.function_name, version)
+    return function
+
+
+@reads("lambda")
+def asked(call: Call, action: str) -> Asked:
+    """Yield what Lambda checks; it takes a function's code with the caller's permissions."""
+    said = call.parameters
+    if "Resource" in said:
+        yield action, said["Resource"], {}
+        return
+    if "FunctionName" not in said:
+        yield from derived(call, action)
+        return
+    name, _, qualifier = said["FunctionName"].rpartition(":function:")[2].partition(":")
+    qualifier = f":{said.get('Qualifier') or qualifier}".rstrip(":")
+    yield action, f"arn:aws:lambda:{call.region}:{owner(call)}:function:{name}{qualifier}", {}
+    if call.operation == "CreateFunction" or (
+        call.operation == "UpdateFunctionConfiguration" and said.get("Role")
+    ):
+        yield "iam:PassRole", said["Role"], {"iam:passedtoservice": "lambda.amazonaws.com"}
+    code = said.get("Code", said)
+    if call.operation in ("CreateFunction", "UpdateFunctionCode") and code.get("S3Bucket"):
+        yield "s3:GetObject", f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}", {}
+        yield from to_decrypt(code["S3Bucket"], code["S3Key"], call.region)
+    if call.operation == "GetFunction":
+        # Without, AWS answers but leaves the tags out, and Terraform would set them at every apply.
+        yield "lambda:ListTags", f"arn:aws:lambda:{call.region}:{owner(call)}:function:{name}", {}
+    if said.get("Tags") and call.operation == "CreateFunction":
+        yield "lambda:TagResource", f"arn:aws:lambda:{call.region}:{call.account}:function:{name}", {}

@@ -1,0 +1,188 @@
+"""What moto 5.2.5 gets wrong for the resources that we use. Importing this module mends moto.
+
+Each mend says what AWS does and what moto does, and has its test. An operation is answered here instead of by
+moto; a replacement stands in for a method of moto's own.
+"""
+
+import copy
+import functools
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from moto.awslambda.models import LambdaBackend, LambdaFunction, LambdaStorage
+from moto.codebuild.models import CodeBuildBackend
+from moto.codepipeline.models import CodePipeline, CodePipelineBackend
+from moto.core.responses import ActionResult
+from moto.core.utils import unix_time
+from moto.iam.access_control import PermissionResult
+from moto.iam.models import iam_backends
+from moto.s3.exceptions import MissingBucket
+from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.responses import S3Response
+
+from emulator.calls import AwsError, Call
+from emulator.judge.policies import listed
+
+
+def replaces(owner: type, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Put the decorated function, which is given the original first, in the place of a method."""
+
+    def replace(replacement: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(owner, name, functools.partialmethod(replacement, getattr(owner, name)))
+        return replacement
+
+    return replace
+
+
+def check_bucket_owner(call: Call) -> None:
+    """Refuse a call whose bucket is not of the account that it expects. AWS does, moto does not look."""
+    source = str(call.parameters.get("CopySource")).lstrip("/").partition("/")[0]
+    for expected, bucket in (
+        (call.parameters.get("ExpectedBucketOwner"), call.parameters.get("Bucket")),
+        (call.parameters.get("ExpectedSourceBucketOwner"), source),
+    ):
+        _, account = s3_backends.bucket_accounts.get(str(bucket), ("", expected))
+        if call.service == "s3" and expected and account != expected:
+            raise AwsError("AccessDenied", "Access Denied", 403)
+
+
+# S3
+
+
+@replaces(FakeBucket, "get_permission")
+def get_permission(bucket: FakeBucket, original: Any, action: str, resource: str) -> PermissionResult:
+    """Leave bucket policies to the judge. AWS heeds their conditions, moto denies whatever a Deny names."""
+    return PermissionResult.NEUTRAL
+
+
+@replaces(S3Response, "get_bucket_notification")
+def get_bucket_notification(response: Any, original: Any) -> Any:
+    """Say that a bucket notifies EventBridge. AWS does, moto keeps it to itself."""
+    configuration = response.backend.get_bucket_notification_configuration(response.bucket_name)
+    if configuration and configuration.event_bridge is not None:
+        serialized = response.serialized
+        response.serialized = lambda answer: serialized(
+            ActionResult(answer.result | {"EventBridgeConfiguration": {}})
+        )
+    return original(response)
+
+
+# Lambda
+
+SETTINGS = ("DeadLetterConfig", "EphemeralStorage", "KMSKeyArn", "LoggingConfig", "TracingConfig")
+
+
+@replaces(LambdaFunction, "__init__")
+def create_function(
+    function: Any, original: Any, account_id: str, spec: Any, *args: Any, **kwargs: Any
+) -> None:
+    """Keep all of a function's settings. AWS does, moto forgets some and never changes others."""
+    original(function, account_id, spec, *args, **kwargs)
+    function.settings = {name: spec[name] for name in SETTINGS if spec.get(name)}
+
+
+@replaces(LambdaFunction, "update_configuration")
+def update_function(function: Any, original: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    """Change the settings that are kept; published versions, which share them so far, keep theirs."""
+    function.settings = function.settings | {name: changes[name] for name in SETTINGS if name in changes}
+    original(function, changes)
+    configuration: dict[str, Any] = function.get_configuration()
+    return configuration
+
+
+@replaces(LambdaFunction, "get_configuration")
+def get_function(function: Any, original: Any, on_create: bool = False) -> dict[str, Any]:
+    """Return the settings that are kept, with Lambda's defaults for logging."""
+    configuration: dict[str, Any] = original(function, on_create) | copy.deepcopy(function.settings)
+    logging = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{function.function_name}"}
+    logging |= configuration.get("LoggingConfig", {})
+    levels = (
+        {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"} if logging["LogFormat"] == "JSON" else {}
+    )
+    return configuration | {"LoggingConfig": levels | logging}
+
+
+@replaces(LambdaFunction, "_set_function_code")
+def set_function_code(function: Any, original: Any, code: dict[str, Any]) -> None:
+    """Refuse code that is not in S3. AWS does, moto makes a function without code."""
+    if "S3Key" in code and "ZipFile" not in code:
+        error = "Error occurred while GetObject. S3 Error Code: {}. S3 Error Message: "
+        error += "The specified {} does not exist."
+        try:
+            found = s3_backends[function.account_id]["aws"].get_object(code["S3Bucket"], code["S3Key"])
+        except MissingBucket:
+            message = error.format("NoSuchBucket", "bucket")
+            raise AwsError("InvalidParameterValueException", message) from None
+        if found is None:
+            raise AwsError("InvalidParameterValueException", error.format("NoSuchKey", "key"))
+    original(function, code)
+
+
+@replaces(LambdaBackend, "update_function_code")
+def update_function_code(
+    backend: LambdaBackend, original: Any, function_name: str, qualifier: str, body: dict[str, Any]
+) -> dict[str, Any]:
+    """Change a function's code and say that this is under way. AWS does, moto does it twice and is done."""
+    configuration: dict[str, Any] = backend.get_function(function_name, qualifier).update_function_code(body)
+    if body.get("Publish"):
+        configuration = backend.publish_version(function_name).get_configuration()  # type: ignore[union-attr]
+    return configuration | {"LastUpdateStatus": "InProgress"}
+
+
+@replaces(LambdaStorage, "publish_version")
+def publish_version(storage: Any, original: Any, name: str, description: str = "") -> Any:
+    """Number versions on and on. AWS does, moto gives numbers again once a version has been deleted."""
+    latest = storage.get_function_by_name_or_arn_forbid_qualifier(name)
+    known = len(storage._functions[latest.function_name]["versions"])
+    version = original(storage, name, description)
+    if len(storage._functions[latest.function_name]["versions"]) > known:
+        latest.published, latest.code_or_config_updated = getattr(latest, "published", 0) + 1, False
+        version.set_version(latest.published)
+        storage._arns[version.function_arn] = version
+    return version
+
+
+@replaces(LambdaBackend, "put_function_event_invoke_config")
+def put_event_invoke_config(backend: LambdaBackend, original: Any, name: str, config: Any) -> Any:
+    """Replace how a function is invoked asynchronously. AWS does, moto goes on returning the first one."""
+    backend.get_function(name).event_invoke_config.clear()
+    return original(backend, name, config)
+
+
+@replaces(CodeBuildBackend, "delete_project")
+def delete_project(backend: CodeBuildBackend, original: Any, name: str) -> None:
+    """Delete a project by its name or ARN. AWS does, moto deletes nothing for an ARN."""
+    original(backend, name.rpartition("/")[2])
+
+
+# CodePipeline
+
+
+def trust_policies(backend: CodePipelineBackend) -> SimpleNamespace:
+    """Give moto's CreatePipeline a role's trusted services in the only form that it reads.
+
+    AWS reads any trust policy; moto fails on one that names several services or another kind of principal.
+    """
+
+    def get_role_by_arn(arn: str) -> SimpleNamespace:
+        role = iam_backends[backend.account_id]["aws"].get_role_by_arn(arn)
+        services: list[str] = []
+        for statement in listed(json.loads(role.assume_role_policy_document)["Statement"]):
+            if isinstance(statement["Principal"], dict):
+                services += listed(statement["Principal"].get("Service", []))
+        plain = {"Statement": [{"Principal": {"Service": service}} for service in services]}
+        return SimpleNamespace(assume_role_policy_document=json.dumps(plain))
+
+    return SimpleNamespace(get_role_by_arn=get_role_by_arn)
+
+
+def pipeline_metadata(pipeline: CodePipeline) -> dict[str, Any]:
+    """Give a pipeline's times as numbers. AWS does, moto gives strings, on which the SDK for Go fails."""
+    created, updated = unix_time(pipeline._created), unix_time(pipeline._updated)
+    return {"pipelineArn": pipeline._arn, "created": created, "updated": updated}
+
+
+CodePipelineBackend.iam_backend = property(trust_policies)  # type: ignore[method-assign, assignment]
+CodePipeline.metadata = property(pipeline_metadata)  # type: ignore[method-assign, assignment]

@@ -1,0 +1,43 @@
+"""SNS: what it checks, the policies of topics, and what topics have been sent."""
+
+from moto.sns.models import sns_backends
+
+from emulator.calls import Call, command
+from emulator.judge.checks import Asked, derived, reads
+from emulator.judge.policies import parse
+from emulator.judge.verdict import Guarded, guards
+from emulator.kms import key_arn
+
+
+@reads("sns")
+def asked(call: Call, action: str) -> Asked:
+    """Yield what SNS checks; an encrypted topic needs its key too."""
+    yield from derived(call, action)
+    if call.operation == "Publish":
+        yield from to_publish(call.parameters["TopicArn"])
+
+
+def to_publish(topic: str) -> Asked:
+    """Yield what is checked of a topic's key by whoever publishes to it."""
+    region, account = topic.split(":")[3:5]
+    found = sns_backends[account][region].topics.get(topic)
+    if found and found.kms_master_key_id:
+        key = key_arn(found.kms_master_key_id, account, region)
+        via = {"kms:viaservice": f"sns.{region}.amazonaws.com"}
+        yield "kms:GenerateDataKey", key, via
+        yield "kms:Decrypt", key, via
+
+
+@guards("sns")
+def topic_policy(region: str, resource: str) -> Guarded:
+    """Return the policy of a topic."""
+    account = resource.split(":")[4]
+    topic = sns_backends[account][region].topics.get(resource)
+    return parse(topic.policy) if topic and topic.policy else None, account, False
+
+
+@command
+def published(account: str) -> list[str]:
+    """Return what the topics of an account have been sent."""
+    topics = [topic for backend in sns_backends[account].values() for topic in backend.topics.values()]
+    return [message for topic in topics for _, message, *_ in topic.sent_notifications]

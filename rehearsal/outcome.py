@@ -1,0 +1,53 @@
+"""What has been rehearsed, and how it ended."""
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from emulator.accounts import JournalEntry
+from emulator.calls import Check
+from rehearsal.pipelines import Run
+
+
+@dataclass
+class Rehearsal:
+    """What has been rehearsed: a commit of a function, through environments.
+
+    revision, subject: of the commit. last: the environment that it has to reach. seconds: by part, in the
+    order in which they began. release: what was built, as release.json says. running: what runs where.
+    problem: why the last environment does not run the commit's package, empty if it does. denied: what roles
+    tried and may not do, with where to change that. to_paste: the statements that they lack, by file. unused:
+    by role and statement, what nothing has used.
+    """
+
+    function: str
+    revision: str
+    subject: str
+    facts: dict[str, Any]
+    last: str = ""
+    began: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+    release: dict[str, str] = field(default_factory=dict)
+    running: list[dict[str, str]] = field(default_factory=list)
+    journal: list[JournalEntry] = field(default_factory=list)
+    problem: str = ""
+    denied: list[tuple[Check, str]] = field(default_factory=list)
+    to_paste: dict[str, str] = field(default_factory=dict)
+    unused: list[tuple[str, str, list[str]]] = field(default_factory=list)
+
+    def name(self, account: str) -> str:
+        """Return what an account is called."""
+        return next((str(e["name"]) for e in self.facts["environments"] if e["id"] == account), "ops")
+
+    @property
+    def failures(self) -> list[Run]:
+        """Return the runs that failed, but for those of new pipelines that wait for a release."""
+        return [run for run in self.runs if run.status == "Failed" and not run.waits]
+
+
+def as_json(rehearsal: Rehearsal) -> dict[str, Any]:
+    """Return a rehearsal for machines, without the calls that were made."""
+    facts = asdict(rehearsal)
+    del facts["journal"], facts["facts"]
+    return facts

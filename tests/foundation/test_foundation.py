@@ -1,0 +1,206 @@
+"""The foundation, applied as `make foundation` applies it: real Terraform against emulated accounts."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emulator.accounts import EmulatedAccounts
+from foundation import terraform
+from rehearsal import foundation
+from tests.conftest import needs
+from tests.organizations import environment, organization_of, run
+from tests.worlds import FACTS, TEMPLATE
+
+NAMES = ["ops", *(environment["name"] for environment in FACTS["environments"])]
+OPS = FACTS["ops"]["id"]
+
+
+def buckets(world: EmulatedAccounts, account: str) -> set[str]:
+    """Return the names of an account's buckets."""
+    listed = world.client("s3", account, FACTS["region"]).list_buckets()["Buckets"]
+    return {bucket["Name"] for bucket in listed}
+
+
+def test_it_is_formatted_and_valid(tmp_path: Path) -> None:
+    needs("terraform")
+    variables = os.environ | terraform.environment(tmp_path) | {"TF_DATA_DIR": str(tmp_path / "data")}
+    for command in (
+        ["fmt", "-check", "-diff"],
+        ["init", "-backend=false", "-lockfile=readonly"],
+        ["validate", "-json"],
+    ):
+        done = subprocess.run(
+            ["terraform", *command],
+            cwd=TEMPLATE / "foundation",
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    assert json.loads(done.stdout)["diagnostics"] == []
+
+
+# Applying
+
+
+def test_a_second_run_changes_nothing_and_says_what_people_must_do(
+    organization: EmulatedAccounts, tmp_path: Path
+) -> None:
+    done = run(organization, FACTS, tmp_path, answer="no")
+
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("No changes.") == len(NAMES)
+    assert "Complete the GitHub connection acme-github, once, in dev (222222222222)" in done.stdout
+    assert "console.aws.amazon.com/codesuite/settings/connections?region=us-east-1" in done.stdout
+    assert "[profile acme-prod-reader]\nrole_arn = arn:aws:iam::444444444444:role/acme-reader" in done.stdout
+    assert "switchrole?account=222222222222&roleName=acme-developer&displayName=dev-developer" in done.stdout
+
+
+def test_the_state_of_all_accounts_lies_in_ops_and_none_is_left_on_disk(
+    organization: EmulatedAccounts, shared: Path
+) -> None:
+    s3 = organization.client("s3", OPS, FACTS["region"])
+    kept = s3.list_objects_v2(Bucket=FACTS["ops"]["state_bucket"])["Contents"]
+
+    assert {found["Key"] for found in kept} == {f"foundation/{name}.tfstate" for name in NAMES}
+    assert list(shared.glob("*/foundation/build/*.tfstate*")) == []
+    head = s3.head_object(Bucket=FACTS["ops"]["state_bucket"], Key="foundation/dev.tfstate")
+    assert head["ServerSideEncryption"] == "aws:kms"
+
+
+def test_an_added_environment_is_set_up_and_its_neighbours_are_rewired(
+    organization: EmulatedAccounts, tmp_path: Path
+) -> None:
+    dev, stage, prod = FACTS["environments"]
+    facts = organization_of(dev, environment("qa", "555555555555"), stage, prod)
+    needs("terraform")
+    foundation.apply(organization, facts, tmp_path)
+
+    promoter = organization.client("lambda", dev["id"], FACTS["region"]).get_function(
+        FunctionName="acme-promoter"
+    )
+    policy = organization.client("s3", stage["id"], FACTS["region"]).get_bucket_policy(
+        Bucket=stage["artifacts_bucket"]
+    )
+    assert promoter["Configuration"]["Environment"]["Variables"]["DESTINATION_BUCKET"] == "acme-qa-artifacts"
+    assert "arn:aws:iam::555555555555:role/acme-promoter" in policy["Policy"]
+    assert dev["id"] not in policy["Policy"]
+
+
+# Refusing
+
+
+def test_without_a_yes_an_account_is_left_as_it_is(accounts: EmulatedAccounts, tmp_path: Path) -> None:
+    done = run(accounts, FACTS, tmp_path, answer="no")
+
+    assert done.returncode == 1
+    assert "Apply this plan to ops (111111111111)? Only yes goes on:" in done.stdout
+    assert "foundation: ops was left as it is" in done.stdout
+    assert buckets(accounts, OPS) == set()
+
+
+def test_a_removed_environment_is_refused(organization: EmulatedAccounts, tmp_path: Path) -> None:
+    dev, _, prod = FACTS["environments"]
+
+    done = run(organization, organization_of(dev, prod), tmp_path)
+
+    assert done.returncode == 1
+    assert "stage has been applied and is not in accounts.yaml any more" in done.stdout
+
+
+def test_a_removed_environment_is_accepted_once_its_state_is_put_away_as_the_page_says(
+    organization: EmulatedAccounts, tmp_path: Path
+) -> None:
+    dev, _, prod = FACTS["environments"]
+    page = (TEMPLATE / "docs/foundation.md").read_text("utf-8")
+    (documented,) = re.findall(r"^ *(aws s3 mv .*)$", page, re.MULTILINE)
+    aws = [str(Path(sys.executable).with_name("aws")), *documented.split()[1:]]
+    own = os.environ | organization.environment(OPS, FACTS["region"])
+    subprocess.run(aws, env=own, check=True, capture_output=True)
+
+    done = run(organization, organization_of(dev, prod), tmp_path)
+
+    assert done.returncode == 0, done.stdout
+    policy = organization.client("s3", prod["id"], FACTS["region"]).get_bucket_policy(
+        Bucket=prod["artifacts_bucket"]
+    )
+    assert f"arn:aws:iam::{dev['id']}:role/acme-promoter" in policy["Policy"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_of_ours_destroys_what_holds_state_or_releases(
+    organization: EmulatedAccounts, tmp_path: Path, name: str
+) -> None:
+    command, own, place = foundation.command(organization, FACTS, tmp_path)
+    subprocess.run([*command, name], cwd=place, env=own, stdout=subprocess.DEVNULL, check=True)
+
+    own |= terraform.environment(tmp_path) | {"TF_DATA_DIR": f"build/{name}"}
+    line = ["terraform", "plan", "-destroy", "-no-color", f"-var=account={name}"]
+    done = subprocess.run(
+        line, cwd=place / "foundation", env=own, capture_output=True, text=True, check=False
+    )
+
+    protected = set(re.findall(r"Resource (\w+\.\w+)", done.stderr))
+    assert done.returncode == 1
+    assert protected == {"aws_kms_key.account", "aws_s3_bucket.account"}
+
+
+def test_an_accounts_file_with_faults_is_refused(accounts: EmulatedAccounts, tmp_path: Path) -> None:
+    done = run(accounts, organization_of(environment("dev", "12")), tmp_path)
+
+    assert done.returncode == 1
+    assert "'12' must be 12 digits" in done.stdout
+
+
+def test_an_account_that_is_not_there_is_refused(accounts: EmulatedAccounts, tmp_path: Path) -> None:
+    done = run(accounts, FACTS, tmp_path, "qa")
+
+    assert done.stdout == "foundation: qa is not in accounts.yaml; it has ops, dev, stage, prod\n"
+
+
+def test_an_environment_before_ops_is_refused(accounts: EmulatedAccounts, tmp_path: Path) -> None:
+    done = run(accounts, FACTS, tmp_path, "dev")
+
+    assert done.returncode == 1
+    assert "ops keeps the state of dev and comes first: make foundation-ops" in done.stdout
+
+
+def test_credentials_of_another_account_are_refused(accounts: EmulatedAccounts, tmp_path: Path) -> None:
+    done = run(accounts, FACTS, tmp_path, variables=accounts.environment("222222222222", "us-east-1"))
+
+    assert done.returncode == 1
+    assert "it takes those of ops (111111111111)" in done.stdout
+
+
+def test_a_state_bucket_of_somebody_else_is_refused(accounts: EmulatedAccounts, tmp_path: Path) -> None:
+    stranger = accounts.client("s3", "999999999999", "us-east-1")
+    stranger.create_bucket(Bucket=FACTS["ops"]["state_bucket"])
+
+    done = run(accounts, FACTS, tmp_path)
+
+    assert done.returncode == 1
+    assert "acme-ops-terraform-state is of another account" in done.stdout
+
+
+# Reaching
+
+
+def test_the_previous_environment_puts_promoted_releases_under_the_account_s_key(
+    organization: EmulatedAccounts,
+) -> None:
+    dev, stage, _ = FACTS["environments"]
+    put = {"Bucket": stage["artifacts_bucket"], "Body": b"a release", "ExpectedBucketOwner": stage["id"]}
+    promoter = organization.client("s3", dev["id"], FACTS["region"], "acme-promoter")
+
+    answer = promoter.put_object(Key="promoted/hello-lambda.zip", **put)
+
+    alias = organization.client("kms", stage["id"], FACTS["region"]).describe_key(KeyId="alias/acme")
+    assert answer["SSEKMSKeyId"] == alias["KeyMetadata"]["Arn"]
+    assert answer["VersionId"]

@@ -1,0 +1,214 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.session import get_session
+from cookiecutter.utils import create_env_with_context
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hooks.accounts_file import REGIONS, AccountsFile
+from tests.conftest import Bake
+from tests.worlds import TEMPLATE
+
+ACCOUNTS = (TEMPLATE / "accounts.yaml").read_text("utf-8")
+COOKIECUTTER = str(Path(sys.executable).with_name("cookiecutter"))
+
+
+def refusal(output: Path, *answers: str) -> str:
+    """Return what a person reads who gives bad answers; make sure that nothing is written."""
+    output.mkdir()
+    command = [COOKIECUTTER, "--no-input", "--output-dir", str(output), str(TEMPLATE), *answers]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert list(output.iterdir()) == []
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        ("function_name=Order_Intake", "such as order-intake"),
+        ("function_name=a/b", "such as a-b"),
+        ("function_name=../x", "such as x"),
+        ("function_name=", "function_name: ''"),
+        ("function_name=.", "function_name: '.'"),
+        ("function_name=1st", "such as st"),
+        ("function_name=a--b", "such as a-b"),
+        (f"function_name={'a' * 44}", "has 44 characters; it may have 43"),
+        ("function_name=orders-deployer", "ends like the role of another function"),
+        ("function_name=orders-sandbox-ada", "reads like a sandbox"),
+        ("function_name=acme-promoter", "a name that the foundation uses"),
+        ("function_name=json", "the Python package json, which is taken"),
+        ("function_name=logs", "the Python package logs, which is taken"),
+        ("function_name=class", "the Python package class, which is taken"),
+        ("description= ", "description: is empty"),
+        (f"description={'x' * 201}", "description: has 201 characters; it may have 200"),
+        ("description=two\nlines", "(U+000A)"),
+        ("description=a\x1bb", "(U+001B)"),
+        ("accounts_file=nowhere.yaml", "nowhere.yaml cannot be read"),
+        ("accounts_file=~no-such-user/accounts.yaml", "~no-such-user/accounts.yaml cannot be read"),
+        (f"accounts_file={TEMPLATE}", "cannot be read"),
+    ],
+)
+def test_a_bad_answer_is_refused_by_name_and_nothing_is_written(
+    tmp_path: Path, answer: str, fault: str
+) -> None:
+    shown = refusal(tmp_path / "output", answer)
+
+    assert any(
+        line.startswith(answer.split("=", maxsplit=1)[0]) and fault in line for line in shown.splitlines()
+    ), shown
+
+
+def test_all_faults_of_a_run_are_listed(tmp_path: Path) -> None:
+    shown = refusal(tmp_path / "output", "function_name=A", "description=", "accounts_file=nowhere.yaml")
+
+    assert [line.split(":")[0] for line in shown.splitlines()[:3]] == [
+        "function_name",
+        "description",
+        "accounts_file",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "fault"),
+    [
+        (
+            '"222222222222"',
+            "022222222222",
+            "lost its leading zero: without quotes YAML",
+        ),
+        ('"222222222222"', "222222222222", 'is a number without quotes; write "222222222222"'),
+        ('"222222222222"', '"22222222222"', "must be 12 digits; if it began with a zero"),
+        ('"222222222222"', '"111111111111"', "111111111111 stands already on line 5"),
+        ("acme-dev-artifacts", "Acme", "is not a bucket name that S3 takes"),
+        ("acme-dev-artifacts", "192.168.0.1", "is not a bucket name that S3 takes"),
+        ("acme-dev-artifacts", "acme-ops-terraform-state", "stands already on line 5"),
+        ("us-east-1", "us-est-1", "did you mean us-west-1?|did you mean us-east-1?"),
+        ("us-east-1", "cn-north-1", "not a region of the partition aws"),
+        ("name: stage", "name: dev", "dev stands already on line 7"),
+        ("name: stage", "name: ops", "'ops' is taken"),
+        ("name: stage", "name: nul", "'nul' is taken"),
+        ("name: stage", "name: St", "must be lower-case words"),
+        ("approval: true", "approval: perhaps", "must be true or false"),
+        ("approval: true", "aproval: true", "environments[2].aproval: is not known; did you mean approval?"),
+        ("github_owner: acme", "github_owner: -x", "not a name that GitHub takes"),
+        ("github_owner: acme\n", "", "github_owner: is missing"),
+        ("github_owner: acme", "region: us-east-1", "region: stands twice"),
+        ("organization: acme", "organization: [acme]", "organization: must be a single value"),
+        ("organization: acme", "organization: {", "is not YAML"),
+        ("organization: acme", "organization: \x07", "is not YAML"),
+    ],
+)
+def test_a_fault_in_the_accounts_file_is_refused_by_line(
+    tmp_path: Path, good: str, bad: str, fault: str
+) -> None:
+    assert good in ACCOUNTS
+    accounts = tmp_path / "accounts.yaml"
+    accounts.write_text(ACCOUNTS.replace(good, bad, 1), "utf-8")
+
+    shown = refusal(tmp_path / "output", f"accounts_file={accounts}")
+
+    assert any(
+        line.startswith("accounts.yaml:") and any(wanted in line for wanted in fault.split("|"))
+        for line in shown.splitlines()
+    ), shown
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"), [("", "is empty"), ("- a", "must be a mapping"), ("x", "must be a mapping")]
+)
+def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str, fault: str) -> None:
+    accounts = tmp_path / "accounts.yaml"
+    accounts.write_text(text)
+
+    assert fault in refusal(tmp_path / "output", f"accounts_file={accounts}")
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts.yaml"
+    accounts.write_bytes(b"\xff\xfe\x00")
+
+    assert "is not text in UTF-8" in refusal(tmp_path / "output", f"accounts_file={accounts}")
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_any_number_of_environments_is_wired(tmp_path: Path, bake: Bake, count: int) -> None:
+    lines = ACCOUNTS.splitlines()[:6] + [
+        f'  - {{ name: e{i}, id: "00000000000{i}", state_bucket: s-{i}, artifacts_bucket: a-{i} }}'
+        for i in range(count)
+    ]
+    accounts = tmp_path / "accounts.yaml"
+    accounts.write_text("\n".join(lines))
+
+    repository = bake(accounts_file=str(accounts))
+
+    names = [f"e{i}" for i in range(count)]
+    assert sorted(p.stem for p in (repository / "deployment/environments").iterdir()) == names
+    assert sorted(p.stem for p in (repository / "pipeline/environments").iterdir()) == names
+    assert '"id": "000000000000"' in (repository / "accounts.json").read_text()
+    assert all(f"| {name} | " in (repository / "README.md").read_text() for name in names)
+
+
+def test_an_answer_shaped_like_code_reaches_the_hook_as_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"function_name": 'x"""\n{{ 1 }}', "description": "\\", "runtime": "python3.13"}
+    context = {
+        "cookiecutter": answers | {"accounts_file": "accounts.yaml", "__package": "x", "_version": "0"}
+    }
+    text = (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")
+    names: dict[str, Any] = {"__name__": "hook"}
+    monkeypatch.chdir(TEMPLATE)
+    exec(create_env_with_context(context).from_string(text).render(**context), names)  # noqa: S102
+
+    assert names["ANSWERS"]["function_name"] == 'x"""\n{{ 1 }}'
+    assert names["ANSWERS"]["template"] == str(TEMPLATE)
+
+
+def test_no_function_is_named_like_a_script_of_its_own() -> None:
+    hook = (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")
+    taken = hook.split("TAKEN_MODULES = (")[1].split("\n)")[0]
+
+    scripts = (TEMPLATE / "{{cookiecutter.__folder}}/scripts").glob("*.py")
+    assert [script.stem for script in scripts if f'"{script.stem}"' not in taken] == []
+
+
+def test_the_regions_are_those_that_botocore_knows() -> None:
+    assert sorted(get_session().get_available_regions("ec2", "aws")) == REGIONS
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.one_of(
+        st.text(),
+        st.lists(
+            st.sampled_from([*ACCOUNTS, "\t", "&a", "*a", "!!x", "? ", "<<: ", "- ", "{", "]"]), max_size=40
+        ).map("".join),
+        st.tuples(st.integers(0, len(ACCOUNTS)), st.integers(0, 9), st.text(max_size=5)).map(
+            lambda cut: ACCOUNTS[: cut[0]] + cut[2] + ACCOUNTS[cut[0] + cut[1] :]
+        ),
+    )
+)
+def test_no_accounts_file_makes_the_hook_stumble(text: str) -> None:
+    faults = AccountsFile(text).faults
+
+    assert all(isinstance(number, int) and number >= 1 and message for number, message in faults)
+
+
+def test_answers_come_from_a_users_own_configuration_and_from_a_replay(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"default_context: {{function_name: order-intake}}\nreplay_dir: {tmp_path}/replay\n"
+        f"cookiecutters_dir: {tmp_path}/cookiecutters\n"
+    )
+    common = [COOKIECUTTER, "--config-file", str(config), "--output-dir", str(tmp_path)]
+
+    subprocess.run([*common, "--no-input", str(TEMPLATE)], check=True)
+    first = (tmp_path / "order-intake/README.md").read_bytes()
+    shutil.rmtree(tmp_path / "order-intake")
+    subprocess.run([*common, "--replay", str(TEMPLATE)], check=True)
+
+    assert (tmp_path / "order-intake/README.md").read_bytes() == first

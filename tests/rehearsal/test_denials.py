@@ -1,0 +1,137 @@
+"""What a function's owner is told who adds something that its roles may not do yet."""
+
+from pathlib import Path
+
+import pytest
+
+from emulator.accounts import EmulatedAccounts
+from emulator.calls import Caller, Check
+from rehearsal import demo, grants, report
+from rehearsal.grants import Grant
+from rehearsal.outcome import Rehearsal
+from rehearsal.pipelines import git
+from rehearsal.rehearse import Options, rehearse
+from rehearsal.screen import Screen, conclude
+from tests.worlds import Rehearsed
+
+TABLE = """\
+resource "aws_dynamodb_table" "notes" {
+  name         = "${local.function_name}-notes"
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = "id"
+
+  attribute {
+    name = "id"
+    type = "S"
+  }
+}
+"""
+HANDLER = '''
+import boto3
+
+greet_only, tables = handle, boto3.client("dynamodb")
+
+
+def handle(event: Any, context: LambdaContext) -> dict[str, str]:
+    """Keep who was greeted."""
+    name = context.function_name
+    tables.put_item(TableName=f"{name}-notes", Item={"id": {"S": str(event)}})
+    return greet_only(event, context)
+'''
+
+
+IDENTITY, BOUNDARY = (
+    "because no identity-based policy of x allows",
+    "because no permissions boundary of x allows",
+)
+STATEMENT = {
+    "Sid": "KeepNotes",
+    "Effect": "Allow",
+    "Action": "s3:GetObject",
+    "Resource": "arn:aws:s3:::notes/*",
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "resource", "why", "place"),
+    [
+        ("f", "s3:GetObject", "arn:aws:s3:::other/x", IDENTITY, "deployment/permissions.tf, KeepNotes: allows it on"),
+        ("f", "s3:PutObject", "arn:aws:s3:::notes/x", IDENTITY, "deployment/permissions.tf, KeepNotes: has the"),
+        ("f", "sqs:SendMessage", "arn:aws:sqs:::q", IDENTITY, "deployment/permissions.tf, a new statement"),
+        ("f-deployer", "sqs:CreateQueue", "arn:aws:sqs:::q", IDENTITY, "pipeline/deployer.tf, a new statement"),
+        ("f-builder", "sqs:SendMessage", "arn:aws:sqs:::q", IDENTITY, "pipeline/builder.tf, a new statement"),
+        ("org-pipeline", "sqs:SendMessage", "arn:aws:sqs:::q", IDENTITY, "foundation/pipelines.tf, a new statement"),
+        ("f", "ses:SendEmail", "*", BOUNDARY, "foundation/boundary.tf"),
+        ("f", "s3:GetObject", "arn:aws:s3:::other/x", "because no resource-based policy allows", "foundation/buckets.tf"),
+        ("somebody", "sqs:SendMessage", "*", IDENTITY, "where somebody is made, a new statement"),
+    ],
+)  # fmt: skip
+def test_a_denial_names_the_file_and_the_statement_to_change(
+    role: str, action: str, resource: str, why: str, place: str
+) -> None:
+    arn = f"arn:aws:iam::222222222222:role/{role}"
+    check = Check(Caller(arn), action, resource, "222222222222", {}, f"{why} the {action} action")
+
+    assert grants.place(check, "f", "org", [Grant(arn, STATEMENT)]).startswith(place)
+
+
+def rehearsed_to_dev(
+    founded: EmulatedAccounts, repository: Path, folder: Path
+) -> tuple[Rehearsal, list[str]]:
+    """Rehearse what is committed, and not what follows, up to the first environment.
+
+    Return how it went and what a person saw.
+    """
+    folder.mkdir()
+    commit = git(repository, "rev-parse", "HEAD")
+    (repository / "newer").write_text(commit)
+    demo.commit(repository, "Something newer")
+    lines, screen = list[str](), Screen(quiet=False)
+    screen.say = lambda text="": lines.append(text)  # type: ignore[method-assign]
+    with founded.fork() as world:
+        result = rehearse(Options(repository, until="dev", commit=commit), screen, world, folder)
+    conclude(result, screen, folder / "page.html")
+    assert result.revision == commit
+    assert "version" not in result.running[1]
+    return result, lines
+
+
+def test_a_rehearsal_says_which_statements_a_new_table_needs_and_with_them_it_works(
+    rehearsed: Rehearsed, founded: EmulatedAccounts, tmp_path: Path
+) -> None:
+    repository = tmp_path / "repository"
+    git(tmp_path, "clone", "--quiet", str(rehearsed.repository), str(repository))
+    (repository / "deployment/table.tf").write_text(TABLE)
+    with (repository / "src/hello_lambda/handler.py").open("a") as handler:
+        handler.write(HANDLER)
+    buildspec = repository / "buildspec.yml"
+    text = buildspec.read_text().replace("      - make lint\n      - make test\n", "")
+    buildspec.write_text(text.replace("    files: build/tests.xml", "    files: none"))
+    demo.commit(repository, "Keep who was greeted")
+
+    result, lines = rehearsed_to_dev(founded, repository, tmp_path / "before")
+
+    assert "dynamodb:CreateTable on resource: arn:aws:dynamodb:us-east-1:222222222222:table" in result.problem
+    assert set(result.to_paste) == {"pipeline/deployer.tf", "deployment/permissions.tf"}
+    assert '"dynamodb:PutItem"' in result.to_paste["deployment/permissions.tf"]
+    deployer = result.to_paste["pipeline/deployer.tf"]
+    for action in "CreateTable", "DeleteTable", "DescribeTable", "TagResource", "UpdateTable":
+        assert f'"dynamodb:{action}"' in deployer
+    assert '["arn:aws:dynamodb:${local.here}:table/${var.function_name}-notes"]' in deployer
+    assert any("hello-lambda-deployer may not dynamodb:CreateTable on" in line for line in lines)
+    assert any("pipeline/deployer.tf, a new statement" in line for line in lines)
+    assert "To paste into pipeline/deployer.tf" in report.html(result)
+
+    for file, statements in result.to_paste.items():
+        document = "deployer_function" if "deployer" in file else "function"
+        start = f'data "aws_iam_policy_document" "{document}" {{\n'
+        content = (repository / file).read_text()
+        assert start in content
+        (repository / file).write_text(content.replace(start, f"{start}{statements}\n"))
+    demo.commit(repository, "Let it")
+
+    result, _ = rehearsed_to_dev(founded, repository, tmp_path / "after")
+
+    assert result.problem == ""
+    assert result.denied == []
+    assert result.running[0]["revision"] == result.revision[:12]

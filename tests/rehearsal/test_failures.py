@@ -1,0 +1,144 @@
+"""What can go wrong on the way to production: the failure is named, later environments stay as they were."""
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from zipfile import ZipFile
+
+from rehearsal import report
+from tests.worlds import DEV, NAME, PROD, STAGE, World
+
+
+@contextmanager
+def nothing_changes_after(world: World, environment: dict[str, Any]) -> Iterator[None]:
+    """Make sure that environments from one on stay as they were, and that its failure is alerted."""
+    yield
+    first = [DEV, STAGE, PROD].index(environment)
+    assert world.versions()[first:] == world.before[first:]
+    assert any(f"{NAME} failed in {environment['name']}" in alert for alert in world.alerts(environment))
+
+
+def test_a_failing_unit_test_ends_in_build(world: World) -> None:
+    tests = (world.repository / "tests/test_greeting.py").read_text()
+    world.push("tests/test_greeting.py", tests.replace("Hello, Ada!", "Goodbye, Ada!"))
+
+    with nothing_changes_after(world, DEV):
+        (run,) = world.walk()
+
+    assert (run.account, run.stage, run.action) == (DEV["id"], "Build", "Build")
+    assert "buildspec.yml: build: make test: exit code 2" in run.message
+    assert "Goodbye, Ada!" in run.message
+
+
+def test_a_terraform_error_ends_in_deploy(world: World) -> None:
+    sizes = 'timeout = 9999\nmemory_size = 256\nlog_retention_days = 30\ntraffic = "AllAtOnce"'
+    world.send(world.another("x", **{"deployment/environments/stage.tfvars": sizes}))
+
+    with nothing_changes_after(world, STAGE):
+        (run,) = world.walk()
+
+    assert (run.account, run.stage) == (STAGE["id"], "Deploy")
+    assert "deployment/buildspec.yml: build: " in run.message
+    assert "Lambda takes 1 to 900 seconds" in run.message
+
+
+def test_a_version_that_raises_in_its_check_gets_no_traffic(world: World) -> None:
+    world.send(world.another("raises", **{"events/check.json": "{}"}))
+
+    with nothing_changes_after(world, STAGE):
+        (run,) = world.walk()
+
+    assert "failed its check and gets no traffic" in run.message
+    assert "the version before still answers" in report.advice(run.message)
+
+
+def test_a_rejected_approval_leaves_production_as_it_is(world: World) -> None:
+    world.send(world.another("wanted?"), PROD)
+
+    with nothing_changes_after(world, PROD):
+        (run,) = world.walk(decide=lambda approval: (False, f"no: {approval.text}"))
+
+    assert (run.stage, run.action) == ("Approve", "Approve")
+    assert run.message == "rejected: no: wanted? | Plan: 0 to add, 1 to change, 0 to destroy."
+
+
+def test_a_promoter_that_cannot_write_fails_the_promotion(world: World) -> None:
+    promoter = world.client("lambda", STAGE)
+    known = promoter.get_function_configuration(FunctionName="acme-promoter")["Environment"]["Variables"]
+    variables = known | {"DESTINATION_ACCOUNT": "999999999999"}
+    promoter.update_function_configuration(FunctionName="acme-promoter", Environment={"Variables": variables})
+    world.send(world.another("cannot go on"))
+
+    (run,) = world.walk()
+
+    assert world.versions()[2] == world.before[2]
+    assert (run.account, run.stage) == (STAGE["id"], "Promote")
+    assert "acme-promoter: PermissionError: An error occurred (AccessDenied)" in run.message
+
+
+def test_a_package_changed_between_accounts_is_refused(world: World) -> None:
+    world.send(world.release(**{"package.zip": "something else"}))
+
+    with nothing_changes_after(world, STAGE):
+        (run,) = world.walk()
+
+    assert "package.zip is not the package that release.json describes" in run.message
+
+
+def test_of_two_promotions_in_quick_succession_the_newer_wins(world: World) -> None:
+    world.send(world.another("the older"))
+    world.send(world.another("the newer"))
+
+    assert world.walk(STAGE) == []
+
+    assert [run.action for run in world.walker.runs].count("Deploy") == 2
+    live = world.client("lambda", STAGE).get_function_configuration(FunctionName=NAME, Qualifier="live")
+    assert live["Description"] == "the newer"
+    with ZipFile(io.BytesIO(world.release())) as promoted:
+        assert json.loads(promoted.read("release.json"))["summary"] == "the newer"
+
+
+def test_of_two_pushes_in_quick_succession_only_the_newer_is_built(world: World) -> None:
+    world.push("src/hello_lambda/greeting.py", "broken")
+    world.push("tests/test_greeting.py", "also broken")
+
+    (run,) = world.walk()
+
+    listed = world.client("codepipeline", DEV).list_pipeline_executions(pipelineName=NAME)
+    assert [e["status"] for e in listed["pipelineExecutionSummaries"]][:2] == ["Failed", "Superseded"]
+    assert "syntax" in run.message.lower() or "error" in run.message.lower()
+
+
+def test_a_deployment_killed_half_way_can_be_retried(world: World) -> None:
+    world.send(world.another("killed", **{"events/check.json": json.dumps({"name": "x"})}))
+    (run,) = world.walk(STAGE, build_seconds=4)
+    assert "took longer than the build may" in run.message
+    state = {"Bucket": STAGE["state_bucket"], "Prefix": f"functions/{NAME}"}
+    kept = world.client("s3", STAGE).list_objects_v2(**state)["Contents"]
+    assert [found["Key"] for found in kept] == [f"functions/{NAME}.tfstate"]  # no lock is left
+
+    world.client("codepipeline", STAGE).retry_stage_execution(
+        pipelineName=NAME, stageName="Deploy", pipelineExecutionId=run.execution, retryMode="FAILED_ACTIONS"
+    )
+    assert world.walk(STAGE, memory=world.walker.memory) == []
+
+    live = world.client("lambda", STAGE).get_function_configuration(FunctionName=NAME, Qualifier="live")
+    assert live["Description"] == "killed"
+
+
+def test_a_state_bucket_out_of_reach_is_named(world: World) -> None:
+    builds = world.client("codebuild", STAGE)
+    (project,) = builds.batch_get_projects(names=[f"{NAME}-deploy"])["projects"]
+    for variable in project["environment"]["environmentVariables"]:
+        if variable["name"] == "STATE_BUCKET":
+            variable["value"] = "acme-nowhere"
+    builds.update_project(name=f"{NAME}-deploy", environment=project["environment"])
+    world.send(world.another("no state"))
+
+    with nothing_changes_after(world, STAGE):
+        (run,) = world.walk()
+
+    assert "sh deployment/prepare.sh: exit code 1" in run.message
+    assert "acme-nowhere" in run.message

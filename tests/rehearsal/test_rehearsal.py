@@ -1,0 +1,258 @@
+"""A generated repository, rehearsed: to production, and through what can go wrong on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cookiecutter.main import cookiecutter
+
+from rehearsal import cli, report
+from rehearsal.outcome import Rehearsal, as_json
+from rehearsal.pipelines import git
+from rehearsal.rehearse import Options, RehearsalError, apply_pipelines, rehearse
+from rehearsal.screen import Screen
+from tests.organizations import environment, organization_of, repository_of
+from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, Rehearsed, World
+
+# To production
+
+
+def test_every_environment_runs_the_very_package_of_the_commit(rehearsed: Rehearsed) -> None:
+    result = rehearsed.result
+
+    assert result.problem == ""
+    assert [runs["environment"] for runs in result.running] == ["dev", "stage", "prod"]
+    assert {runs["sha256"] for runs in result.running} == {result.release["sha256"]}
+    assert {runs["revision"] for runs in result.running} == {result.revision[:12]}
+    assert result.revision == git(rehearsed.repository, "rev-parse", "HEAD")
+
+
+def test_each_action_is_told_in_a_line(rehearsed: Rehearsed) -> None:
+    told = [line.split()[:3] for line in rehearsed.lines if " s" in line and "waits" not in line]
+
+    assert [line for line in told if line[0] in ("dev", "stage", "prod")] == [
+        ["dev", "Source", "Source"],
+        ["dev", "Build", "Build"],
+        ["dev", "Deploy", "Deploy"],
+        ["dev", "Promote", "Promote"],
+        ["stage", "Source", "Source"],
+        ["stage", "Deploy", "Deploy"],
+        ["stage", "Promote", "Promote"],
+        ["prod", "Source", "Source"],
+        ["prod", "Approve", "Plan"],
+        ["prod", "Approve", "Approve"],
+        ["prod", "Deploy", "Deploy"],
+    ]
+
+
+def test_the_revision_is_shown_by_every_pipeline_and_to_the_approver(rehearsed: Rehearsed) -> None:
+    summary = rehearsed.result.release["summary"]
+    for account, shown in ((DEV, "Born from the template"), (STAGE, summary), (PROD, summary)):
+        client = rehearsed.world.client("codepipeline", account["id"], REGION)
+        listed = client.list_pipeline_executions(pipelineName=NAME)["pipelineExecutionSummaries"]
+        done = next(execution for execution in listed if execution["status"] == "Succeeded")
+        assert [revision["revisionSummary"] for revision in done["sourceRevisions"]] == [shown]
+
+    (approval,) = [run for run in rehearsed.result.runs if run.action == "Approve"]
+    assert approval.message == f"{summary} | Plan: 10 to add, 0 to change, 0 to destroy."
+
+
+def test_a_new_pipeline_waits_for_its_first_release(rehearsed: Rehearsed) -> None:
+    waiting = [run for run in rehearsed.result.runs if run.waits]
+
+    assert {run.account for run in waiting} == {STAGE["id"], PROD["id"]}
+
+
+def test_each_step_wears_the_role_made_for_it(rehearsed: Rehearsed) -> None:
+    calls = {
+        (call.account, (call.role or "").rpartition("/")[2]): call.service
+        for call in rehearsed.result.journal
+    }
+    worn = {role for account, role in calls if account == DEV["id"]}
+
+    assert {"acme-operator", "acme-pipeline", "acme-promoter", f"{NAME}-builder", f"{NAME}-deployer"} <= worn
+
+
+def test_a_second_make_pipeline_changes_nothing(world: World) -> None:
+    people = world.folder / "people"
+    git(world.folder, "clone", "--quiet", str(world.repository), str(people))
+    before = len(world.accounts.journal())
+
+    apply_pipelines(world.accounts, FACTS, people, world.folder)
+
+    changed = [
+        c for c in world.accounts.journal()[before:] if c.operation.startswith(("Create", "Update", "Delete"))
+    ]
+    assert [call.operation for call in changed if call.service != "s3"] == []
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "starts"),
+    [
+        (STAGE["artifacts_bucket"], f"promoted/{NAME}.zip", True),
+        (STAGE["artifacts_bucket"], f"promoted/{NAME}-2.zip", False),
+        (STAGE["artifacts_bucket"], f"{NAME}/Release/abc", False),
+        (DEV["artifacts_bucket"], f"promoted/{NAME}.zip", False),
+    ],
+)
+def test_a_pipeline_is_started_by_its_own_release_alone(
+    rehearsed: Rehearsed, bucket: str, key: str, starts: bool
+) -> None:
+    events = rehearsed.world.client("events", STAGE["id"], REGION)
+    event: dict[str, Any] = {"id": "1", "account": STAGE["id"], "region": REGION, "resources": []}
+    event |= {"time": "2026-01-01T00:00:00Z", "source": "aws.s3", "detail-type": "Object Created"}
+    event["detail"] = {"bucket": {"name": bucket}, "object": {"key": key}}
+
+    pattern = events.describe_rule(Name=f"{NAME}-promoted")["EventPattern"]
+
+    assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"] is starts
+
+
+def test_the_report_stands_alone_and_tells_all(rehearsed: Rehearsed) -> None:
+    page = report.html(rehearsed.result)
+
+    assert "src=" not in page
+    assert 'href="http' not in page
+    for said in (
+        "prod runs the package of this commit",
+        "make test",
+        "terraform apply",
+        "10 to add",
+        "lambda Function",
+    ):
+        assert said in page
+
+
+def test_what_a_commit_says_is_data_in_the_report(rehearsed: Rehearsed) -> None:
+    result = Rehearsal(NAME, "0" * 40, "<script>alert(1)</script>", FACTS, running=[{"environment": "prod"}])
+
+    assert "<script>" not in report.html(result)
+
+
+# The command
+
+
+def test_what_is_no_generated_repository_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([str(tmp_path)]) == 1
+    assert "is not a repository made from lambda-template" in capsys.readouterr().err
+
+
+def test_what_is_not_committed_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(tmp_path)))
+
+    assert cli.main([str(repository)]) == 1
+    assert "commit first" in capsys.readouterr().err
+
+
+def test_an_unknown_environment_is_refused(rehearsed: Rehearsed, tmp_path: Path) -> None:
+    with rehearsed.world.fork() as world, pytest.raises(RehearsalError, match="there are dev, stage, prod"):
+        rehearse(Options(rehearsed.repository, until="qa"), Screen(quiet=True), world, tmp_path)
+
+
+def test_two_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    folders = tmp_path / "theirs", tmp_path / "ours"
+    for folder in folders:
+        folder.mkdir()
+    alone = organization_of(environment("live", "012345678901") | {"approval": True})
+    theirs, ours = map(repository_of, (alone, organization_of(DEV, PROD)), folders)
+    command = [sys.executable, "-m", "rehearsal"]
+    checkout = os.environ | {"PYTHONPATH": str(TEMPLATE)}
+    other = subprocess.Popen(
+        [*command, str(theirs), "--json", "--until", "live", "--from-commit", "main"],
+        cwd=tmp_path,
+        env=checkout,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    done = subprocess.run(command, cwd=ours, env=checkout, capture_output=True, text=True, check=False)
+    result = json.loads(other.communicate()[0])
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"prod         version 1    {git(ours, 'rev-parse', 'HEAD')[:12]}" in done.stdout
+    assert (ours / "rehearsal.html").is_file()
+    assert (other.returncode, result["problem"]) == (0, "")
+    assert [runs["version"] for runs in result["running"]] == ["1"]
+    assert [run["action"] for run in result["runs"]] == ["Source", "Build", "Plan", "Approve", "Deploy"]
+
+
+@pytest.mark.parametrize(
+    ("during", "ending"), [("terraform init", signal.SIGINT), ("terraform apply", signal.SIGTERM)]
+)
+def test_an_interrupted_rehearsal_leaves_nothing_behind(
+    rehearsed: Rehearsed, tmp_path: Path, during: str, ending: signal.Signals
+) -> None:
+    scratch = Path(tempfile.mkdtemp(prefix="interrupted-"))  # short, as the path of a socket must be
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "rehearsal",
+            str(rehearsed.repository),
+            "--report",
+            str(tmp_path / "page.html"),
+        ],
+        cwd=TEMPLATE,
+        env=os.environ | {"TMPDIR": str(scratch)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not any(during in command for command in running(scratch)):
+        assert process.poll() is None
+        time.sleep(0.2)
+
+    process.send_signal(ending)
+
+    assert process.wait(60) in (130, 143)
+    deadline = time.monotonic() + 30
+    while (running(scratch) or any(scratch.iterdir())) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert running(scratch) == []
+    scratch.rmdir()
+
+
+def running(scratch: Path) -> list[str]:
+    """Return the commands of processes whose temporary files go into a folder or below it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"\0TMPDIR={scratch}".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+def test_the_result_is_there_for_machines(rehearsed: Rehearsed) -> None:
+    result = json.loads(json.dumps(as_json(rehearsed.result)))
+
+    assert result["problem"] == ""
+    assert [run["status"] for run in result["runs"] if run["action"] == "Promote"] == ["Succeeded"] * 2
+    assert result["running"][-1]["sha256"] == result["release"]["sha256"]
+
+
+def test_accounts_that_are_kept_can_be_reached_by_the_profiles_of_the_readme(
+    rehearsed: Rehearsed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "pause", lambda: None)
+    cli.keep(rehearsed.world, rehearsed.result, tmp_path, Screen(quiet=True))
+
+    aws = f"{Path(sys.executable).with_name('aws')} --profile acme-stage-reader --output json"
+    environment = os.environ | {"HOME": str(tmp_path), "AWS_PROFILE": "of-the-user"}
+
+    def run(command: str) -> bytes:
+        script = f". {tmp_path}/environment.sh; {command}"
+        return subprocess.check_output(["sh", "-c", script], cwd=rehearsed.repository, env=environment)
+
+    state = json.loads(run(f"{aws} codepipeline get-pipeline-state --name {NAME}"))
+    assert b"No changes" in run("TF_CLI_ARGS_apply=-no-color make pipeline-stage AUTO_APPROVE=1")
+
+    assert [stage["stageName"] for stage in state["stageStates"]] == ["Source", "Deploy", "Promote"]
+    assert {stage["latestExecution"]["status"] for stage in state["stageStates"]} == {"Succeeded"}

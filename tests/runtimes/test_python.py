@@ -1,0 +1,558 @@
+"""The Python side of a generated repository: its targets, and the package that it builds for Lambda."""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import tomllib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import ZipFile, ZipInfo
+
+import boto3
+import pytest
+from cookiecutter.main import cookiecutter
+
+TEMPLATE = Path(__file__).parents[2]
+TARGET = ("python3.13", "aarch64-manylinux_2_34")
+TOOLS = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Builder:
+    """A Python, and whether it finds uv or has to do with pip."""
+
+    python: Path
+    path: str
+
+    def run(self, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Build the package of the repository in folder."""
+        return subprocess.run(
+            [self.python, "scripts/package.py", *TARGET],
+            cwd=folder,
+            env=os.environ | {"PATH": self.path} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def build(self, folder: Path, **environment: str) -> bytes:
+        """Build the package and return it."""
+        done = self.run(folder, **environment)
+        assert done.returncode == 0, done.stderr
+        return (folder / "build/package.zip").read_bytes()
+
+
+Builders = Callable[[str, str], Builder]
+Bake = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def bake(tmp_path_factory: pytest.TempPathFactory) -> Bake:
+    """Return a function that generates a repository; answers are those of cookiecutter.json unless given."""
+
+    def generate(**answers: str) -> Path:
+        folder = cookiecutter(
+            str(TEMPLATE),
+            no_input=True,
+            extra_context=answers,
+            output_dir=str(tmp_path_factory.mktemp("baked")),
+            default_config=True,
+            accept_hooks=False,
+        )
+        return Path(folder)
+
+    return generate
+
+
+@pytest.fixture(scope="session")
+def generated(bake: Bake) -> Path:
+    return bake()
+
+
+@pytest.fixture
+def repository(generated: Path, tmp_path: Path) -> Path:
+    """A repository of the test's own."""
+    return shutil.copytree(generated, tmp_path / "repository")
+
+
+@pytest.fixture(scope="session")
+def builders(tmp_path_factory: pytest.TempPathFactory) -> Builders:
+    """Return a function that gives the builder of a Python version and an installer, uv or pip.
+
+    With uv there is no pip in the environment, and with pip no uv on PATH: it takes the one or fails.
+    """
+    folder = tmp_path_factory.mktemp("environments")
+    path = os.environ["PATH"].split(os.pathsep)
+    without_uv = os.pathsep.join(entry for entry in path if not Path(entry, "uv").exists())
+
+    def builder(version: str, installer: str) -> Builder:
+        environment = folder / f"{version}-{installer}"
+        if not environment.exists():
+            options = ["--without-pip"] if installer == "uv" else []
+            subprocess.run([find_python(version), "-m", "venv", *options, environment], check=True)
+        return Builder(
+            python=environment / "bin/python",
+            path=f"{TOOLS}{os.pathsep}{without_uv}" if installer == "uv" else without_uv,
+        )
+
+    return builder
+
+
+def find_python(version: str) -> Path:
+    """Return a Python of this version, from PATH or pyenv; without one skip the test, but not in CI."""
+    folders = [Path(entry) for entry in os.environ["PATH"].split(os.pathsep)]
+    folders += sorted(Path("~/.pyenv/versions").expanduser().glob(f"{version}*/bin"))
+    for folder in folders:
+        python = folder / f"python{version}"
+        with suppress(OSError, subprocess.CalledProcessError):  # pyenv's shims are there, but may not run
+            subprocess.run([python, "-c", ""], capture_output=True, check=True)
+            return python
+    if "CI" in os.environ:
+        pytest.fail(f"there is no Python {version}: install it, on PATH or by pyenv")
+    pytest.skip(f"there is no Python {version}")
+
+
+def entries(package: bytes, folder: Path) -> dict[str, bytes]:
+    """Return a package's files by name, in the package's order."""
+    (folder / "package.zip").write_bytes(package)
+    with ZipFile(folder / "package.zip") as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def wheel(folder: Path, name: str, tag: str, files: Mapping[str, bytes]) -> Path:
+    """Write version 1.0 of a wheel with one compatibility tag; what is in a folder bin is executable."""
+    folder.mkdir(exist_ok=True)
+    dist_info = f"{name}-1.0.dist-info"
+    content = {
+        **files,
+        f"{dist_info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
+        f"{dist_info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n".encode(),
+    }
+    record = "".join(f"{file},{record_hash(data)},{len(data)}\n" for file, data in content.items())
+    path = folder / f"{name}-1.0-{tag}.whl"
+    with ZipFile(path, "w") as archive:
+        for file, data in content.items():
+            entry = ZipInfo(file)
+            entry.external_attr = (stat.S_IFREG | (0o755 if "/bin/" in file else 0o644)) << 16
+            archive.writestr(entry, data)
+        archive.writestr(f"{dist_info}/RECORD", f"{record}{dist_info}/RECORD,,\n")
+    return path
+
+
+def record_hash(data: bytes) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+
+
+def require(repository: Path, *distributions: Path) -> None:
+    """Lock these files of one folder, and nothing else."""
+    pins: dict[str, list[str]] = {}
+    for file in distributions:
+        pin = "{}=={}".format(*re.match(r"(\w+)-([\d.]+\d)", file.name).groups())  # type: ignore[union-attr]
+        pins.setdefault(pin, []).append(f"--hash=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}")
+    lines = ["--no-index", f"--find-links {distributions[0].parent}"]
+    lines += [" ".join([pin, *hashes]) for pin, hashes in pins.items()]
+    (repository / "requirements.txt").write_text("\n".join(lines) + "\n")
+
+
+# The same bytes
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.13"])
+def test_the_same_files_give_the_same_package(
+    version: str, generated: Path, tmp_path: Path, builders: Builders
+) -> None:
+    here = shutil.copytree(generated, tmp_path / "here")
+    there = shutil.copytree(generated, tmp_path / "a folder that is elsewhere" / "and deeper")
+    for file in there.rglob("*"):
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+    (there / "src/hello_lambda/__pycache__").mkdir()
+    (there / "src/hello_lambda/__pycache__/handler.cpython-312.pyc").write_bytes(b"old")
+
+    first = builders(version, "uv").build(here, PYTHONHASHSEED="1")
+
+    assert builders(version, "uv").build(here, PYTHONHASHSEED="2") == first
+    assert (
+        builders(version, "pip").build(there, PYTHONHASHSEED="3", TZ="Asia/Tokyo", PYTHONOPTIMIZE="2")
+        == first
+    )
+
+
+def test_pythons_differ_in_byte_code_alone_and_pack_it_only_for_the_runtime(
+    repository: Path, tmp_path: Path, builders: Builders
+) -> None:
+    other = entries(builders("3.11", "uv").build(repository), tmp_path)
+    target = entries(builders("3.13", "uv").build(repository), tmp_path)
+
+    byte_code = {name: data for name, data in target.items() if name.endswith(".pyc")}
+    assert {name: data for name, data in target.items() if name not in byte_code} == other
+    assert {source_of(name) for name in byte_code} == {name for name in other if name.endswith(".py")}
+    for data in byte_code.values():
+        assert data[4:8] == b"\x01\x00\x00\x00"  # unchecked hash: https://peps.python.org/pep-0552/
+        assert b"/var/task/" in data
+        assert str(tmp_path).encode() not in data
+
+
+def source_of(byte_code: str) -> str:
+    return byte_code.replace("__pycache__/", "").replace(".cpython-313.pyc", ".py")
+
+
+@pytest.mark.parametrize(
+    ("tags", "chosen"),
+    [
+        (["cp313-cp313-manylinux_2_17_aarch64", "cp313-cp313-manylinux_2_28_aarch64"], 1),
+        (["cp313-cp313-manylinux_2_34_aarch64", "cp313-cp313-manylinux_2_35_aarch64"], 0),
+        (["cp313-cp313-manylinux2014_aarch64", "py3-none-any"], 0),
+        (["cp311-abi3-manylinux_2_34_aarch64", "cp313-cp313-manylinux_2_17_aarch64"], 1),
+        (["cp311-abi3-manylinux_2_28_aarch64", "cp312-cp312-manylinux_2_28_aarch64"], 0),
+        (["cp313-cp313-manylinux_2_28_x86_64", "cp313-cp313-musllinux_1_2_aarch64", "py3-none-any"], 2),
+    ],
+)
+def test_of_several_wheels_pip_and_uv_take_the_same(
+    tags: list[str], chosen: int, repository: Path, tmp_path: Path, builders: Builders
+) -> None:
+    wheels = [wheel(tmp_path / "wheels", "several", tag, {"several.py": tag.encode()}) for tag in tags]
+    require(repository, *wheels)
+
+    for installer in ("uv", "pip"):
+        shutil.rmtree(repository / "build", ignore_errors=True)
+        package = entries(builders("3.11", installer).build(repository), tmp_path)
+        assert package["several.py"].decode() == tags[chosen], installer
+
+
+def test_an_edit_packs_the_sources_alone_and_the_package_is_still_the_same(
+    repository: Path, builders: Builders
+) -> None:
+    builder, source = builders("3.11", "uv"), repository / "src/hello_lambda/greeting.py"
+    first, text = builder.build(repository), source.read_text()
+    (dependencies,) = (repository / "build").glob("dependencies-*")
+    packed = dependencies.stat().st_ino
+
+    source.write_text(text + "# edited\n")
+    edited = builder.build(repository)
+    source.write_text(text)
+
+    assert edited != first
+    assert builder.build(repository) == first
+    assert dependencies.stat().st_ino == packed
+
+
+# What is in it
+
+
+def test_a_package_holds_the_sources_and_what_their_dependencies_need(
+    repository: Path, tmp_path: Path, builders: Builders
+) -> None:
+    (repository / "src/hello_lambda/.secret").touch()
+
+    package = builders("3.11", "uv").build(repository)
+
+    names = list(entries(package, tmp_path))
+    own = [name for name in names if name.startswith("hello_lambda/")]
+    assert names == [*sorted(set(names) - set(own)), *sorted(own)]
+    assert set(own) == {
+        f"hello_lambda/{file}.py" for file in ("__init__", "greeting", "handler", "observability")
+    }
+    metadata = [name for name in names if ".dist-info/" in name]
+    assert {name.split("/")[-1] for name in metadata} == {"METADATA", "LICENSE"}
+    assert {name.split("/")[0] for name in set(names) - set(metadata)} == {
+        *("aws_lambda_powertools", "hello_lambda", "jmespath", "typing_extensions.py")
+    }
+    with ZipFile(tmp_path / "package.zip") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {stat.S_IFREG | 0o644}
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_of_a_wheel_all_that_programs_use_is_packed(
+    installer: str, repository: Path, tmp_path: Path, builders: Builders
+) -> None:
+    used = {
+        "odd/__init__.py": b"",
+        "odd/bin/tool": b"#!/bin/sh\n",
+        "odd/tests/data.txt": b"data",
+        "odd-1.0.dist-info/entry_points.txt": b"[console_scripts]\nodd = odd:main\n",
+        "odd-1.0.dist-info/licenses/vendored/COPYING": b"terms",
+        "odd-1.0.dist-info/NOTICE": b"notice",
+    }
+    unused = {
+        "odd/__pycache__/__init__.cpython-310.pyc": b"old",
+        "odd-1.0.data/scripts/odd-script": b"#!python\n",
+    }
+    require(repository, wheel(tmp_path / "wheels", "odd", "py3-none-any", used | unused))
+
+    package = entries(builders("3.11", installer).build(repository), tmp_path)
+
+    found = {name: data for name, data in package.items() if not name.startswith("hello_lambda/")}
+    assert found.pop("odd-1.0.dist-info/METADATA")
+    assert found == used
+    with ZipFile(tmp_path / "package.zip") as archive:
+        executable = [
+            entry.filename for entry in archive.infolist() if entry.external_attr >> 16 & stat.S_IXUSR
+        ]
+    assert executable == ["odd/bin/tool"]
+
+
+def test_the_package_tells_its_size_and_digest(repository: Path, builders: Builders) -> None:
+    done = builders("3.11", "uv").run(repository)
+
+    package = (repository / "build/package.zip").read_bytes()
+    assert f"{len(package):,} bytes" in done.stdout
+    assert hashlib.sha256(package).hexdigest() in done.stdout
+
+
+# What stops it
+
+
+def an_sdist(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / "lonely-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in {
+            "PKG-INFO": "Metadata-Version: 2.1\nName: lonely\nVersion: 1.0\n",
+            "pyproject.toml": '[project]\nname = "lonely"\nversion = "1.0"\n',
+        }.items():
+            entry = tarfile.TarInfo(f"lonely-1.0/{name}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return path
+
+
+def a_wheel_for_another_python(folder: Path) -> Path:
+    return wheel(folder, "lonely", "cp312-cp312-manylinux_2_28_aarch64", {})
+
+
+def a_wheel_for_another_machine(folder: Path) -> Path:
+    return wheel(folder, "lonely", "cp313-cp313-manylinux_2_28_x86_64", {})
+
+
+def a_wheel_for_a_newer_glibc(folder: Path) -> Path:
+    return wheel(folder, "lonely", "cp313-cp313-manylinux_2_39_aarch64", {})
+
+
+def leftovers(repository: Path) -> list[Path]:
+    """Return what a build left, but for the dependencies of an earlier one."""
+    return [path for path in (repository / "build").iterdir() if not path.name.startswith("dependencies-")]
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+@pytest.mark.parametrize(
+    "distribution",
+    [an_sdist, a_wheel_for_another_python, a_wheel_for_another_machine, a_wheel_for_a_newer_glibc],
+)
+def test_a_dependency_without_a_wheel_for_the_target_is_named(
+    installer: str,
+    distribution: Callable[[Path], Path],
+    repository: Path,
+    tmp_path: Path,
+    builders: Builders,
+) -> None:
+    common = wheel(tmp_path / "wheels", "common", "py3-none-any", {"common.py": b""})
+    builder = builders("3.11", installer)
+    require(repository, common)
+    builder.build(repository)
+    require(repository, common, distribution(tmp_path / "wheels"))
+
+    done = builder.run(repository)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "package: lonely 1.0 has no wheel for python3.13 on aarch64-manylinux_2_34. "
+        "In pyproject.toml, ask for a version that has one or for another package; then run make lock.\n"
+    )
+    assert leftovers(repository) == []
+
+
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_a_dependency_that_is_not_what_was_locked_is_refused(
+    installer: str, repository: Path, tmp_path: Path, builders: Builders
+) -> None:
+    require(repository, wheel(tmp_path / "wheels", "common", "py3-none-any", {"common.py": b"locked"}))
+    wheel(tmp_path / "wheels", "common", "py3-none-any", {"common.py": b"another"})
+
+    done = builders("3.11", installer).run(repository)
+
+    assert done.returncode == 1
+    assert "common" in done.stderr
+    assert "package: requirements.txt cannot be installed, see above" in done.stderr
+    assert leftovers(repository) == []
+
+
+def test_a_package_that_lambda_would_refuse_is_refused(repository: Path, builders: Builders) -> None:
+    with (repository / "src/model.bin").open("wb") as file:
+        file.truncate(262_144_000)
+
+    done = builders("3.11", "uv").run(repository)
+
+    assert done.returncode == 1
+    assert (
+        "Lambda takes 262,144,000. The largest: model.bin 262,144,000, aws_lambda_powertools " in done.stderr
+    )
+    assert leftovers(repository) == []
+
+
+def test_a_source_in_the_place_of_a_dependency_is_refused(repository: Path, builders: Builders) -> None:
+    (repository / "src/typing_extensions.py").touch()
+
+    done = builders("3.11", "uv").run(repository)
+
+    assert done.returncode == 1
+    assert "src/typing_extensions.py is also a file of a dependency; rename it" in done.stderr
+
+
+# What runs
+
+INVOCATION = """
+import json, sys
+folder, sdk = sys.argv[1:]
+sys.path[:0] = [folder]
+sys.path.append(sdk)
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from hello_lambda.handler import handle
+class Context(LambdaContext):
+    _aws_request_id = "8c1e"
+    _function_name = _invoked_function_arn = "hello-lambda"
+    _memory_limit_in_mb = 256
+imported = list(sys.modules)
+print(json.dumps({"answer": handle({"name": "Ada"}, Context()), "imported": imported}))
+"""
+
+
+@pytest.fixture
+def invoked(repository: Path, tmp_path: Path, builders: Builders) -> list[dict[str, object]]:
+    """What the packaged handler writes under the runtime's Python, and then what it answers and had imported.
+
+    An SDK is there to be imported, as in Lambda. The sources are spoilt first, so that only byte code works.
+    """
+    builder = builders("3.13", "uv")
+    builder.build(repository)
+    folder = tmp_path / "task"
+    shutil.unpack_archive(repository / "build/package.zip", folder)
+    for source in folder.rglob("*.py"):
+        source.write_text("raise SystemExit('not from byte code')")
+    done = subprocess.run(
+        [builder.python, "-I", "-c", INVOCATION, folder, Path(boto3.__file__).parents[1]],
+        env={"POWERTOOLS_SERVICE_NAME": "hello-lambda", "POWERTOOLS_METRICS_NAMESPACE": "acme"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_packaged_handler_answers_logs_and_counts(invoked: list[dict[str, object]]) -> None:
+    log, metrics, result = invoked
+    assert result["answer"] == {"message": "Hello, Ada!"}
+    assert (log["service"], log["function_request_id"]) == ("hello-lambda", "8c1e")
+    assert metrics["Greetings"] == [1]
+
+
+def test_a_cold_start_imports_no_sdk_and_no_tracer(invoked: list[dict[str, object]]) -> None:
+    imported = invoked[-1]["imported"]
+    assert isinstance(imported, list)
+    packages = {name.split(".")[0] for name in imported}
+    assert packages.isdisjoint({"aws_xray_sdk", "boto3", "pydantic", "requests", "s3transfer", "urllib3"})
+    # Powertools looks at botocore/__init__.py, which imports nothing more.
+    assert {name for name in imported if name.startswith("botocore")} <= {"botocore"}
+
+
+# The generated repository's targets
+
+
+def make(repository: Path, *targets: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [shutil.which("make") or "make", *targets],
+        cwd=repository,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_target_works_and_a_fault_fails_it(repository: Path) -> None:
+    done = make(repository, "test", "lint", "package")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'failures="0"' in (repository / "build/tests.xml").read_text()
+    assert " ".join(["scripts/package.py", *TARGET]) in done.stdout
+    assert (repository / "build/package.zip").exists()
+    assert make(repository, "--question", ".venv/installed").returncode == 0
+
+    logic = repository / "src/hello_lambda/greeting.py"
+    sound = logic.read_text()
+    logic.write_text(sound.replace("Bonjour", "Salut"))
+    assert make(repository, "test").returncode != 0
+    logic.write_text(sound + "\n\nwrong: int = 'text'\n")
+    assert make(repository, "lint").returncode != 0
+    assert make(repository, "format").returncode == 0
+    assert "Incompatible types in assignment" in make(repository, "lint").stdout
+    logic.write_text(sound)
+
+    project = repository / "pyproject.toml"
+    project.write_text(
+        project.read_text().replace('"aws-lambda-powertools', '"boto3", "aws-lambda-powertools')
+    )
+    done = make(repository, "lock")
+    assert done.returncode == 0, done.stderr
+    assert {"boto3", "botocore", "s3transfer"}.isdisjoint(locked(repository / "requirements.txt"))
+    assert "boto3" in locked(repository / "requirements-dev.txt")
+    assert make(repository, "--question", ".venv/installed").returncode == 1
+
+
+def test_without_a_recent_python_install_says_so(repository: Path, tmp_path: Path) -> None:
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+
+    done = make(repository, "install", PATH=str(tmp_path))
+
+    assert done.returncode != 0
+    assert "Python 3.11 or later is needed" in done.stderr
+
+
+def locked(file: Path) -> dict[str, str]:
+    """Return the versions in a lock file, and check that each is held to hashes and to no index."""
+    text = file.read_text()
+    assert "://" not in text
+    requirements = re.findall(r"^(\S+)==(\S+)(.*)$", text, re.MULTILINE)
+    assert all(rest.endswith("\\") for *_, rest in requirements)
+    return {name: version for name, version, _ in requirements}
+
+
+def test_what_is_packed_is_what_is_tested(generated: Path) -> None:
+    packed = locked(generated / "requirements.txt")
+    assert packed.items() <= locked(generated / "requirements-dev.txt").items()
+    assert "boto3" not in packed
+
+
+@pytest.mark.parametrize(
+    ("function_name", "description"),
+    [
+        ("hello-lambda", 'Says "hello", it\'s \\N{DASH} \\ ${x} %{y} $(z) #{z}'),
+        ("hello-lambda", '"""; import os # noqa \\'),
+        ("f", 'אבג \u202edef\u202c \u200b\u200d 👩🏽‍🚀 \u2013 \u2018quoted\u2019 \u2028 "'),
+        ("a-function-with-quite-a-long-name-as-long-as-it-can-go", "long " * 39 + "words"),
+    ],
+)
+def test_no_description_and_no_name_breaks_lint(bake: Bake, function_name: str, description: str) -> None:
+    repository = bake(function_name=function_name, description=description)
+
+    assert (
+        tomllib.loads((repository / "pyproject.toml").read_text("utf-8"))["project"]["description"]
+        == description
+    )
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [TOOLS / "ruff", *command], cwd=repository, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout

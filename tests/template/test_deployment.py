@@ -1,0 +1,198 @@
+"""A generated repository, built and deployed by its own buildspecs into an emulated account."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cookiecutter.main import cookiecutter
+
+from emulator.accounts import EmulatedAccounts
+from foundation import terraform
+from rehearsal import buildspec, demo
+from tests.worlds import TEMPLATE
+
+ENVIRONMENT_VARIABLES = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
+class World:
+    """An emulated account with what a deployment stands on, and a built release."""
+
+    def __init__(self, accounts: EmulatedAccounts, folder: Path) -> None:
+        self.accounts, self.folder = accounts, folder
+        self.repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder)))
+        demo.commit(self.repository)
+        self.build = buildspec.run(self.repository, "buildspec.yml", ENVIRONMENT_VARIABLES)
+        self.built = self.repository / "build/release"
+        self.facts = json.loads((self.repository / "accounts.json").read_bytes())
+        self.environment = self.facts["environments"][0]
+        self.deployed = 0
+
+    def client(self, service: str) -> Any:
+        return self.accounts.client(service, self.environment["id"], self.facts["region"])
+
+    def release(self) -> Path:
+        """Return a copy of the release, as a pipeline unpacks it for each of its steps."""
+        self.deployed += 1
+        return Path(shutil.copytree(self.built, self.folder / f"release-{self.deployed}"))
+
+    def deploy(self, release: Path) -> None:
+        home = self.folder / f"home-{self.deployed}"
+        home.mkdir(exist_ok=True)
+        variables = {
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "HOME": str(home),
+            **self.accounts.environment(self.environment["id"], self.facts["region"]),
+            **terraform.environment(home),
+            "ENVIRONMENT": self.environment["name"],
+            "STATE_BUCKET": self.environment["state_bucket"],
+            "STATE_KEY": "functions/hello-lambda.tfstate",
+            "ARTIFACTS_BUCKET": self.environment["artifacts_bucket"],
+        }
+        buildspec.run(release, "deployment/buildspec.yml", variables)
+
+    def terraform(self, release: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        variables = self.accounts.environment(self.environment["id"], self.facts["region"])
+        inputs = ["-var=environment=dev", "-var-file=environments/dev.tfvars", "-input=false"]
+        environment = ENVIRONMENT_VARIABLES | variables | terraform.environment(self.folder)
+        command = ["terraform", arguments[0], *inputs, *arguments[1:]]
+        place = release / "deployment"
+        return subprocess.run(
+            command, cwd=place, env=environment, capture_output=True, text=True, check=False
+        )
+
+    def live(self) -> str:
+        version: str = self.client("lambda").get_alias(FunctionName="hello-lambda", Name="live")[
+            "FunctionVersion"
+        ]
+        return version
+
+
+@pytest.fixture(scope="module")
+def world(founded: EmulatedAccounts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with founded.fork() as accounts:
+        yield World(accounts, tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def deployed(world: World) -> Path:
+    release = world.release()
+    world.deploy(release)
+    return release
+
+
+def test_a_release_says_where_it_comes_from(world: World) -> None:
+    release = json.loads((world.built / "release.json").read_bytes())
+
+    head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=world.repository, text=True)
+    assert release["revision"] == head.strip()
+    assert release["summary"] == f"{release['revision'][:12]} Born from the template (lambda-template)"
+    assert release["sha256"] == hashlib.sha256((world.built / "package.zip").read_bytes()).hexdigest()
+
+
+def test_the_deployed_package_answers_and_carries_its_revision(world: World, deployed: Path) -> None:
+    answer = world.client("lambda").invoke(
+        FunctionName="hello-lambda", Qualifier="live", Payload=b'{"name": "Ada"}'
+    )
+    version = world.client("lambda").get_function(FunctionName="hello-lambda", Qualifier=world.live())[
+        "Configuration"
+    ]
+
+    assert json.loads(answer["Payload"].read()) == {"message": "Hello, Ada!"}
+    assert version["Description"] == json.loads((deployed / "release.json").read_bytes())["summary"]
+    assert version["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+def test_a_function_that_raises_answers_with_its_error(world: World, deployed: Path) -> None:
+    answer = world.client("lambda").invoke(FunctionName="hello-lambda", Qualifier="live", Payload=b"{}")
+
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.loads(answer["Payload"].read())["errorType"] == "BadEventError"
+
+
+def test_the_same_release_again_changes_nothing(world: World, deployed: Path) -> None:
+    before = world.live()
+
+    assert world.terraform(deployed, "plan", "-detailed-exitcode").returncode == 0
+    world.deploy(world.release())
+
+    assert world.live() == before
+    packages = world.client("s3").list_object_versions(
+        Bucket="acme-dev-artifacts", Prefix="releases/hello-lambda/"
+    )
+    assert len(packages["Versions"]) == 1
+
+
+def test_values_that_aws_would_refuse_are_all_refused_before_it_is_asked(
+    world: World, deployed: Path
+) -> None:
+    wrong = {
+        "environment": "qa",
+        "sandbox": "-ada",
+        "memory_size": "127",
+        "timeout": "901",
+        "log_retention_days": "2",
+        "traffic": "Canary20Percent5Minutes",
+    }
+
+    inputs = [f"-var={name}={value}" for name, value in wrong.items()]
+    said = world.terraform(deployed, "plan", "-no-color", *inputs).stderr
+
+    assert sorted(re.findall(r'variable "(\w+)" \{', said)) == sorted(wrong)
+
+
+def test_a_version_that_fails_its_check_gets_no_traffic(world: World, deployed: Path) -> None:
+    before, release = world.live(), world.release()
+    facts = json.loads((release / "release.json").read_bytes()) | {"summary": "another revision"}
+    (release / "release.json").write_text(json.dumps(facts, indent=2))
+    (release / "events/check.json").write_text("{}")
+
+    with pytest.raises(buildspec.BuildError, match="failed its check and gets no traffic"):
+        world.deploy(release)
+
+    assert world.live() == before
+
+
+def test_a_package_that_is_not_the_release_s_own_is_refused(world: World, deployed: Path) -> None:
+    release = world.release()
+    with (release / "package.zip").open("ab") as package:
+        package.write(b"more")
+
+    with pytest.raises(buildspec.BuildError, match=r"not the package that release\.json describes"):
+        world.deploy(release)
+
+
+def test_uncommitted_changes_are_not_released(world: World) -> None:
+    handler = world.repository / "src/hello_lambda/handler.py"
+    content = handler.read_text()
+    handler.write_text(content + "\n# changed\n")
+    try:
+        done = subprocess.run(
+            ["make", "release"], cwd=world.repository, capture_output=True, text=True, check=False
+        )
+    finally:
+        handler.write_text(content)
+
+    assert done.returncode != 0
+    assert "src/hello_lambda/handler.py" in done.stderr
+
+
+def test_destroy_leaves_nothing_behind(world: World, deployed: Path) -> None:
+    release = world.release()
+    shutil.rmtree(release / "deployment")
+    shutil.copytree(deployed / "deployment", release / "deployment", symlinks=True)
+
+    assert world.terraform(release, "destroy", "-auto-approve").returncode == 0
+
+    names = [f["FunctionName"] for f in world.client("lambda").list_functions()["Functions"]]
+    groups = [group["logGroupName"] for group in world.client("logs").describe_log_groups()["logGroups"]]
+    roles = [role["RoleName"] for role in world.client("iam").list_roles()["Roles"]]
+    assert world.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+    assert [name for name in (*names, *groups, *roles) if "hello" in name] == []

@@ -1,0 +1,424 @@
+"""What roles are granted: all of it used, each statement needed, none of it wider than its purpose."""
+
+import hashlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+from emulator.calls import Check
+from emulator.judge.checks import AWS
+from emulator.judge.policies import applies, listed, name
+from foundation import terraform
+from rehearsal import grants, people
+from rehearsal.grants import Grant
+from rehearsal.pipelines import git
+from rehearsal.rehearse import apply_pipelines
+from tests.conftest import needs
+from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, Rehearsed, World
+
+PAGE = (TEMPLATE / "docs/security.md").read_text("utf-8")
+
+
+@dataclass
+class Life:
+    """All that is done for a function, from its first commit to its removal, and what is granted for it."""
+
+    granted: list[Grant]
+    checks: list[Check]
+    policies: dict[str, str]
+    left: list[str]
+
+
+@pytest.fixture(scope="module")
+def life(rehearsed: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+    folder = tmp_path_factory.mktemp("life")
+    with rehearsed.world.fork() as accounts:
+        world = World(rehearsed, accounts, folder)
+        granted, policies = grants.granted(accounts, FACTS), documents(world)
+        scripts = Scripts(world)
+        change_pipelines(world)
+        change_deployment(world)
+        fail_to_promote(world)
+        operate(world)
+        go_back(world, scripts, rehearsed.result.revision)
+        play(world, scripts)
+        look(scripts)
+        remove_deployment(world)
+        remove_pipelines(world)
+        calls = [*rehearsed.result.journal, *accounts.journal()]
+        yield Life(granted, [check for call in calls for check in call.checks], policies, what_is_left(world))
+
+
+def documents(world: World) -> dict[str, str]:
+    """Return all policies of all roles, by account, role and name."""
+    found = {}
+    for account in FACTS["ops"], *FACTS["environments"]:
+        iam = world.client("iam", account)
+        for role in iam.list_roles()["Roles"]:
+            for policy in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
+                answer = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=policy)
+                found[f"{role['Arn']}/{policy}"] = json.dumps(answer["PolicyDocument"])
+        for policy in iam.list_policies(Scope="Local")["Policies"]:
+            version = iam.get_policy_version(PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"])
+            found[policy["Arn"]] = json.dumps(version["PolicyVersion"]["Document"])
+    return found
+
+
+def edit(text: str, *changes: tuple[str, str]) -> str:
+    """Return a text with changes, all of which must find their place."""
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+NO_TAGS = ("      environment = var.environment\n", "")
+FEWER_TAGS = (", environment = var.environment", "")
+OTHER_TRUST = ('actions = ["sts:AssumeRole"]\n', 'sid = "Other"\n    actions = ["sts:AssumeRole"]\n')
+
+
+def change_pipelines(world: World) -> None:
+    """Change whatever of the pipelines can be changed, as an operator."""
+    people = world.folder / "people"
+    git(world.folder, "clone", "--quiet", str(world.repository), str(people))
+    for file, changes in {
+        "deployer.tf": [('description        = "Deploys ', 'description        = "Puts ')],
+        "main.tf": [('local.builds ? "SUPERSEDED" : "QUEUED"', 'local.builds ? "QUEUED" : "SUPERSEDED"')],
+        "start.tf": [("A release of", "One release of")],
+        "steps.tf": [("= 365", "= 400"), ('description    = "Runs ', 'description    = "Run '), OTHER_TRUST],
+        "versions.tf": [NO_TAGS],
+    }.items():
+        path = people / "pipeline" / file
+        path.write_text(edit(path.read_text(), *changes))
+    apply_pipelines(world.accounts, FACTS, people, world.folder)
+
+
+def change_deployment(world: World) -> None:
+    """Change whatever of the deployment can be changed, and the package, by promoting it to stage."""
+    with ZipFile(io.BytesIO(world.release())) as archive:
+        files = {name: archive.read(name).decode("latin-1") for name in archive.namelist()}
+    package = io.BytesIO(files["package.zip"].encode("latin-1"))
+    with ZipFile(package, "a") as archive:
+        archive.writestr("another.txt", "another package")
+    folder = "deployment/"
+    changed = {
+        "permissions.tf": [('"What ${local.function_name} may do"', '"What it may do"'), OTHER_TRUST],
+        "traffic.tf": [(', "DEPLOYMENT_STOP_ON_REQUEST"', "")],
+        "versions.tf": [FEWER_TAGS],
+        "environments/stage.tfvars": [
+            ("256", "512"),
+            ("365", "400"),
+            ('"AllAtOnce"', '"Canary10Percent5Minutes"'),
+        ],
+        "environments/prod.tfvars": [("256", "512")],
+    }
+    changes = {folder + file: edit(files[folder + file], *found) for file, found in changed.items()}
+    facts = {"summary": "changed", "sha256": hashlib.sha256(package.getvalue()).hexdigest()}
+    changes["package.zip"] = package.getvalue().decode("latin-1")
+    changes["release.json"] = json.dumps(json.loads(files["release.json"]) | facts)
+    world.send(world.release(**changes))
+
+    assert [run.message for run in world.walk()] == []
+
+
+def fail_to_promote(world: World) -> None:
+    """Ask the promoter of dev for a release that is not there."""
+    job = world.accounts.ask("open_job", account=DEV["id"])
+    place = {"bucketName": DEV["artifacts_bucket"], "objectKey": f"{NAME}/Release/absent"}
+    data = {
+        "actionConfiguration": {"configuration": {"UserParameters": NAME}},
+        "inputArtifacts": [{"location": {"type": "S3", "s3Location": place}}],
+    }
+    event = json.dumps({"CodePipeline.job": {"id": job, "data": data}}).encode()
+    world.client("lambda", DEV).invoke(FunctionName="acme-promoter", Payload=event)
+
+    assert world.accounts.ask("read_job", identifier=job)["status"] == "Failed"
+
+
+def operate(world: World) -> None:
+    """Do what an operator does in the console when a pipeline stands still."""
+    client = world.accounts.client("codepipeline", PROD["id"], REGION, "acme-operator")
+    started = client.start_pipeline_execution(name=NAME)["pipelineExecutionId"]
+    of_execution = {"pipelineName": NAME, "pipelineExecutionId": started}
+    client.stop_pipeline_execution(**of_execution)
+    assert client.get_pipeline_execution(**of_execution)["pipelineExecution"]["status"] == "Stopped"
+    assert client.get_pipeline_state(name=NAME)["stageStates"]
+    assert client.list_pipeline_executions(pipelineName=NAME)["pipelineExecutionSummaries"]
+    assert client.list_action_executions(pipelineName=NAME)["actionExecutionDetails"]
+    with pytest.raises(client.exceptions.StageNotRetryableException):
+        client.retry_stage_execution(**of_execution, stageName="Deploy", retryMode="FAILED_ACTIONS")
+    answer = {"result": {"status": "Approved", "summary": ""}, "token": "0" * 32}
+    with pytest.raises(client.exceptions.ClientError, match=r"is not of the latest approval|ActionNotFound"):
+        client.put_approval_result(pipelineName=NAME, stageName="Approve", actionName="Approve", **answer)
+    logs = world.accounts.client("logs", PROD["id"], REGION, "acme-operator")
+    group = f"/aws/codebuild/{NAME}-deploy"
+    (stream, *_) = world.client("logs", PROD).describe_log_streams(logGroupName=group)["logStreams"]
+    assert logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
+
+
+class Scripts:
+    """The repository's own scripts, as people run them by the README's profiles."""
+
+    def __init__(self, world: World) -> None:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        people_s = people.environment(world.accounts, FACTS, world.folder)
+        self.folder = world.repository
+        self.variables = own | people_s | {"HOME": str(world.folder), "WHY": "of a test"}
+
+    def __call__(self, name: str, *arguments: str) -> None:
+        """Run a script to its end."""
+        command = [sys.executable, f"scripts/{name}.py", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.variables, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def first_line(self, name: str, *arguments: str) -> str:
+        """Run a script that goes on by itself until it has said something."""
+        command = [sys.executable, f"scripts/{name}.py", *arguments]
+        with subprocess.Popen(
+            command, cwd=self.folder, env=self.variables, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout
+            line = process.stdout.readline()
+            process.kill()
+        return line
+
+
+def go_back(world: World, script: Scripts, revision: str) -> None:
+    """Go back in stage in every way, as an operator by the repository's own scripts."""
+    content = {"Name": NAME, "Alias": "live", "CurrentVersion": "2", "TargetVersion": "1"}
+    resource = {NAME: {"Type": "AWS::Lambda::Function", "Properties": content}}
+    specification = {"content": json.dumps({"version": 0.0, "Resources": [resource]})}
+    world.client("codedeploy", STAGE).create_deployment(
+        applicationName=NAME,
+        deploymentGroupName="live",
+        deploymentConfigName="CodeDeployDefault.LambdaCanary10Percent30Minutes",
+        revision={"revisionType": "AppSpecContent", "appSpecContent": specification},
+    )
+    for to in "", "", "changed":  # from what is being shifted, to the version before, to a revision
+        script("rollback", NAME, "stage", to, "--yes")
+    world.client("lambda", STAGE).delete_function(FunctionName=NAME, Qualifier="1")
+    script("releases", NAME, "stage")
+    script("rollback", NAME, "stage", revision, "--yes")
+
+
+def play(world: World, script: Scripts) -> None:
+    """Create, change, use and remove a sandbox, as a developer."""
+    built = ("python3.13", "hello_lambda.handler.handle", "0")
+    package = ("package", "python3.13", "aarch64-manylinux_2_34")
+    script(*package)
+    script("sandboxes", "apply", NAME, "ada", *built)
+    folder = world.repository / "deployment"
+    for path, *changes in (
+        (world.repository / "src/hello_lambda/greeting.py", ("Hello", "Hi")),
+        (folder / "environments/dev.tfvars", ("256", "512"), ("365", "400")),
+        (
+            folder / "permissions.tf",
+            ('"What ${local.function_name} may do"', '"What it may do"'),
+            OTHER_TRUST,
+        ),
+        (folder / "versions.tf", FEWER_TAGS),
+    ):
+        path.write_text(edit(path.read_text(), *changes))
+    script(*package)
+    script("sandboxes", "apply", NAME, "ada", *built)
+    script("invoke", NAME, "ada", "events/greeting.json")
+    script("sync", NAME, "ada", *package[1:])
+    assert script.first_line("logs", NAME, "ada", "")
+    script("sandboxes", "list", NAME)
+    script("sandboxes", "destroy", NAME, "ada", *built[:2])
+
+
+def look(script: Scripts) -> None:
+    """See what runs where, and its log, as a reader."""
+    script("status", NAME, "")
+    assert script.first_line("logs", NAME, "", "stage")
+
+
+def terraform_of(world: World, folder: Path, environment: dict[str, str], *arguments: str) -> None:
+    """Run Terraform in a folder."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    command = ["terraform", arguments[0], "-input=false", "-no-color", *arguments[1:]]
+    variables = own | environment | terraform.environment(world.folder)
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def remove_deployment(world: World) -> None:
+    """Destroy what stage has deployed, in the role that has deployed it."""
+    with ZipFile(io.BytesIO(world.release())) as archive:
+        archive.extractall(world.folder / "release")
+    folder = world.folder / "release/deployment"
+    deployer = world.accounts.environment(STAGE["id"], REGION, f"{NAME}-deployer")
+    backend = {"bucket": STAGE["state_bucket"], "key": f"functions/{NAME}.tfstate", "region": REGION}
+    inputs = ["-var=environment=stage", "-var-file=environments/stage.tfvars"]
+    terraform_of(world, folder, deployer, "init", *(f"-backend-config={k}={v}" for k, v in backend.items()))
+    terraform_of(world, folder, deployer, "destroy", "-auto-approve", *inputs)
+
+
+def remove_pipelines(world: World) -> None:
+    """Destroy all pipelines, as an operator."""
+    operator = world.accounts.environment(FACTS["ops"]["id"], REGION, "acme-operator")
+    folder = world.folder / "people/pipeline"
+    for environment in FACTS["environments"]:
+        backend = f"-backend-config=environments/{environment['name']}.tfbackend"
+        terraform_of(world, folder, operator, "init", "-reconfigure", backend)
+        inputs = [f"-var=function_name={NAME}", f"-var=environment={environment['name']}"]
+        terraform_of(world, folder, operator, "destroy", "-auto-approve", *inputs)
+
+
+def what_is_left(world: World) -> list[str]:
+    """Return what is left of the pipelines, and of the function in stage."""
+    left = []
+    for environment in FACTS["environments"]:
+        left += [p["name"] for p in world.client("codepipeline", environment).list_pipelines()["pipelines"]]
+        left += world.client("codebuild", environment).list_projects()["projects"]
+        roles = world.client("iam", environment).list_roles()["Roles"]
+        left += [r["RoleName"] for r in roles if r["RoleName"].startswith(f"{NAME}-")]
+    left += [f["FunctionName"] for f in world.client("lambda", STAGE).list_functions()["Functions"]]
+    return left
+
+
+def test_whoever_has_made_something_may_remove_it(life: Life) -> None:
+    assert life.left == ["acme-promoter"]
+
+
+def test_nothing_that_our_roles_do_is_denied(life: Life) -> None:
+    assert [check for check in life.checks if check.denied] == []
+
+
+# Nothing without need
+
+MACHINES = ("acme-pipeline", "acme-pipeline-start", "acme-promoter", "acme-traffic")
+PEOPLE = ("acme-developer", "acme-operator")
+OWN = (NAME, f"{NAME}-builder", f"{NAME}-deployer")
+
+
+def test_what_nothing_uses_is_named_with_its_reason(life: Life) -> None:
+    """Of roles that are in several accounts, what is used in one of them counts."""
+    accounts = Counter((name(grant.role), grant.sid) for grant in life.granted)
+    left: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for grant, actions in grants.unused(life.granted, life.checks):
+        left[name(grant.role), grant.sid].update(actions)
+    found = {
+        (role.replace(NAME, "FUNCTION").replace("acme", "ORG"), action)
+        for (role, sid), actions in left.items()
+        for action, count in actions.items()
+        if count == accounts[role, sid]
+    }
+
+    rows = re.findall(r"^\| `([\w-]+)` \| ([\w:, -]+) \| [^|]+ \|$", PAGE, re.MULTILINE)
+    assert found == {(role, action) for role, actions in rows for action in actions.split(", ")}
+
+
+def statements_of(life: Life, roles: Iterable[str]) -> list[Grant]:
+    """Return the statements of roles."""
+    return [grant for grant in life.granted if name(grant.role) in roles]
+
+
+def test_without_any_single_statement_some_call_would_be_denied(life: Life) -> None:
+    by_role: dict[str, list[Check]] = defaultdict(list)
+    for check in life.checks:
+        by_role[check.caller.role].append(check)
+    needed = set()
+    for role, checks in by_role.items():
+        own = [grant for grant in life.granted if grant.role == role]
+        for check in checks:
+            using = [grant for grant in own if grants.uses(grant, check)]
+            if len(using) == 1:
+                needed.add((name(role), using[0].sid))
+
+    statements = {(name(g.role), g.sid) for g in statements_of(life, (*MACHINES, *OWN, *PEOPLE))}
+    assert len(statements) > 60
+    assert statements - needed == set()
+
+
+# Nothing wider than its purpose
+
+
+def too_wide(statement: dict[str, Any]) -> list[str]:
+    """Return what of a statement is wider than ours may be.
+
+    An action is named in full. The resource * stands where AWS takes no other for any of the actions; else
+    a star stands for a whole part of a name.
+    """
+    actions, resources = listed(statement["Action"]), listed(statement["Resource"])
+    found = [action for action in actions if "*" in action]
+    for resource in resources:
+        if resource == "*":
+            details = [AWS.actions.get_action_details(*a.lower().split(":")) for a in actions if "*" not in a]
+            found += [resource] if any(d["resourceTypes"] for d in details) else []
+        elif re.search(r"[^-/:*]\*|\*\*|\*[^-/:.]", resource):
+            found.append(resource)
+    return found
+
+
+def wider(statement: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a statement with a star more, in each place where one means more."""
+    for action in listed(statement["Action"]):
+        yield {**statement, "Action": action.split(":")[0] + ":*"}
+    for resource in listed(statement["Resource"]):
+        if resource != "*":
+            yield {**statement, "Resource": "*"}
+        if not resource.endswith("*"):
+            yield {**statement, "Resource": f"{resource}*"}
+
+
+# Metrics have a resource, but none that names a function.
+ON_EVERYTHING = {"cloudwatch:GetMetricData"}
+
+
+def test_no_statement_is_wider_than_it_must_be_and_a_star_more_in_any_is_noticed(life: Life) -> None:
+    for grant in life.granted:
+        statement = dict(grant.statement)
+        actions = [a for a in listed(statement["Action"]) if a not in ON_EVERYTHING]
+        assert too_wide({**statement, "Action": actions}) == [], (grant.role, grant.sid)
+        for mutant in wider(statement):
+            assert too_wide(mutant), (grant.role, mutant)
+
+
+def test_what_a_function_s_roles_do_they_may_do_for_that_function_alone(life: Life) -> None:
+    own = {role: [g for g in life.granted if g.role == role] for role in {g.role for g in life.granted}}
+    tried = 0
+    for check in life.checks:
+        if name(check.caller.role) in OWN and NAME in check.resource:
+            for other in f"{NAME}-2", f"another-{NAME}":
+                resource = check.resource.replace(NAME, other)
+                request = Check(
+                    check.caller, check.action, resource, check.owner, check.context, None
+                ).request
+                assert not any(applies(g.statement, request, "Allow") for g in own[check.caller.role]), (
+                    resource
+                )
+                tried += 1
+    assert tried > 100
+
+
+def test_a_linter_of_policies_finds_nothing_but_that_the_boundary_is_a_ceiling(
+    life: Life, tmp_path: Path
+) -> None:
+    linter = TEMPLATE / "build/linters/bin/parliament"
+    needs(str(linter))
+    for number, (policy, document) in enumerate(life.policies.items()):
+        (tmp_path / f"{number}-{name(policy)}.json").write_text(document)
+
+    command = [str(linter), "--directory", str(tmp_path), "--json"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+
+    findings = {
+        (Path(each["location"]["filepath"]).stem.partition("-")[2], each["issue"])
+        for each in map(json.loads, found)
+    }
+    assert findings == {("acme-boundary", "RESOURCE_STAR")}
