@@ -18,7 +18,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from foundation import terraform
-from hooks.accounts_file import check, entrances, profiles, switch_role_link
+from hooks.accounts_file import check
+from hooks.people import entrances, profiles, switch_role_link
 
 FOLDER = Path(__file__).parent
 FORBIDDEN, NOT_FOUND, CHANGES = 403, 404, 2

@@ -7,7 +7,7 @@ from typing import Any
 
 from emulator.accounts import EmulatedAccounts
 from foundation import terraform
-from hooks.accounts_file import profiles
+from hooks.people import profiles
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 LOGIN = "person"
