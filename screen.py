@@ -72,7 +72,9 @@ class Screen:
             self._running.append(step)
             if not self.console.is_interactive:
                 self.say(f"{self._label(name).rstrip()} ...")
-            elif self._live is None:
+            elif self._live:
+                self._live.refresh()
+            else:
                 self._show()
         return step
 
@@ -145,6 +147,8 @@ class Screen:
             self._running.remove(step)
             if not self._running:
                 self._hide()
+            elif self._live:
+                self._live.refresh()
             first, _, rest = step.text.strip().partition("\n")
             line = Text.assemble(
                 *(f"{self._label(step.name)}  ", (f"{status:<7}", STYLES[status])),
