@@ -1,4 +1,5 @@
 PYTHON ?= python3
+LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
 .PHONY: help foundation demo test lint format lock benchmarks clean
@@ -28,9 +29,11 @@ format: .venv/installed ## Put the code into shape
 	.venv/bin/ruff check --fix
 
 lock: .venv/installed ## Take newer dependencies
-	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --generate-hashes --custom-compile-command "make lock" pyproject.toml -o requirements-dev.txt
-	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" tests/tools/requirements.in -o tests/tools/requirements.txt
-	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" rehearsal/runtime-requirements.in -o rehearsal/runtime-requirements.txt
+	$(LOCK) --upgrade --extra rehearsal --extra dev pyproject.toml -o requirements-dev.txt
+	$(LOCK) --extra rehearsal --constraints requirements-dev.txt pyproject.toml -o rehearsal/requirements.txt
+	$(LOCK) --constraints requirements-dev.txt pyproject.toml -o operations/requirements.txt
+	$(LOCK) --upgrade tests/tools/requirements.in -o tests/tools/requirements.txt
+	$(LOCK) --upgrade emulator/runtime-requirements.in -o emulator/runtime-requirements.txt
 	npm --prefix tests/tools update --package-lock-only
 
 benchmarks: .venv/installed ## Measure beside what one would use instead, and where time goes
@@ -46,6 +49,7 @@ clean: ## Remove all that can be made again
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, and $(PYTHON) is older; name another: make PYTHON=python3.13")'
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/pip install --quiet --require-hashes -r requirements-dev.txt
+	.venv/bin/python -c 'from pathlib import Path; from operations.install import link; link(Path(".venv").resolve())'
 	touch $@
 
 # checkov pins much of what it needs, so what lints policies lives apart.

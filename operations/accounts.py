@@ -3,7 +3,6 @@
 Sessions are kept where the AWS CLI keeps its own: whoever has entered a role need not ask STS again.
 """
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +15,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 from botocore.utils import JSONFileCache
 
-FACTS: dict[str, Any] = json.loads(Path("accounts.json").read_text("utf-8"))
-LOGIN = f"{FACTS['organization']}-ops"
+from operations.repository import ACCOUNTS
+
+LOGIN = f"{ACCOUNTS['organization']}-ops"
 NO_LOGIN = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
 
 
 def environment(name: str) -> dict[str, Any]:
     """Return what accounts.json says of an environment, or exit and say which there are."""
-    environments = {known["name"]: known for known in FACTS["environments"]}
+    environments = {known["name"]: known for known in ACCOUNTS["environments"]}
     if name not in environments:
         sys.exit(f"there is no environment {name!r}; there are {', '.join(environments)}")
     found: dict[str, Any] = environments[name]
@@ -33,7 +33,7 @@ def environment(name: str) -> dict[str, Any]:
 @cache
 def session(name: str, role: str) -> Session:
     """Return a session of operator, developer or reader in an environment."""
-    entered = Session(profile=f"{FACTS['organization']}-{environment(name)['name']}-{role}")
+    entered = Session(profile=f"{ACCOUNTS['organization']}-{environment(name)['name']}-{role}")
     provider = entered.get_component("credential_provider").get_provider("assume-role")
     provider.cache = JSONFileCache(str(Path("~/.aws/cli/cache").expanduser()))
     return entered

@@ -1,13 +1,10 @@
-"""Call a sandbox with an event from a file; print its answer, and its log beside it.
-
-Usage: python scripts/invoke.py FUNCTION NAME FILE
-"""
+"""Call a sandbox with an event from a file; print its answer, and its log beside it."""
 
 import base64
 import sys
 from pathlib import Path
 
-from sandbox import client, sandbox
+from operations.sandbox import client, sandbox
 
 
 def event(file: str) -> bytes:
@@ -17,9 +14,9 @@ def event(file: str) -> bytes:
     return Path(file).read_bytes()
 
 
-def main(function: str, name: str, file: str) -> None:
+def main(name: str, file: str) -> None:
     """Print the answer; exit with 1 if it is an error."""
-    mine, payload = sandbox(function, name), event(file)
+    mine, payload = sandbox(name), event(file)
     with mine.used():
         answer = client("lambda").invoke(
             FunctionName=mine.full_name, Qualifier="live", LogType="Tail", Payload=payload
@@ -28,7 +25,3 @@ def main(function: str, name: str, file: str) -> None:
     print(base64.b64decode(answer["LogResult"]).decode(), file=sys.stderr)
     print(said)
     sys.exit(1 if "FunctionError" in answer else 0)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,20 +1,15 @@
-"""Run the handler on this machine, without AWS, as Lambda runs it: by its runtime interface client.
-
-Usage: python scripts/local.py HANDLER FILE (of an event)
-"""
+"""Run a handler on this machine, without AWS, as Lambda runs it: by its runtime interface client."""
 
 import os
-import runpy
 import subprocess
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
-from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 
-from invoke import event
+from operations.invoke import event
+from operations.repository import ACCOUNTS, FUNCTION
 
 SECONDS = 900  # that Lambda gives a function at most
 
@@ -24,7 +19,7 @@ class RuntimeApi(BaseHTTPRequestHandler):
 
     event: ClassVar[bytes]
     answers: ClassVar[list[tuple[str, str]]] = []
-    process: ClassVar[subprocess.Popen[bytes]]
+    process: ClassVar["subprocess.Popen[bytes]"]
 
     def do_GET(self) -> None:
         """Hand out the event, once; whoever asks for another has answered it."""
@@ -50,30 +45,27 @@ class RuntimeApi(BaseHTTPRequestHandler):
         """Stay silent."""
 
 
-def main(handler: str, file: str) -> None:
-    """Print the answer, and the log beside it; exit with 1 if it is an error."""
+def main(file: str, client: list[str]) -> None:
+    """Print the answer to an event, and the log beside it; exit with 1 if it is an error.
+
+    file: of the event. client: the command that runs the runtime interface client with the handler.
+    """
     RuntimeApi.event = event(file)
-    if find_spec("awslambdaric") is None:
-        sys.exit("AWS's runtime interface client runs on Linux alone; use make test or a sandbox")
-    runpy.run_path("tests/conftest.py")  # sets what deployment/ sets
     server = ThreadingHTTPServer(("127.0.0.1", 0), RuntimeApi)
     Thread(target=server.serve_forever, daemon=True).start()
     environment = {
         **os.environ,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "0",
-        "AWS_LAMBDA_FUNCTION_NAME": "local",
+        "AWS_LAMBDA_FUNCTION_NAME": FUNCTION,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
-        "PYTHONPATH": str(Path("src").resolve()),
+        # As deployment/main.tf sets them.
+        "POWERTOOLS_METRICS_NAMESPACE": ACCOUNTS["organization"],
+        "POWERTOOLS_SERVICE_NAME": FUNCTION,
     }
-    command = [sys.executable, "-m", "awslambdaric", handler]
-    RuntimeApi.process = subprocess.Popen(command, env=environment, stdout=sys.stderr)
+    RuntimeApi.process = subprocess.Popen(client, env=environment, stdout=sys.stderr)
     RuntimeApi.process.wait()
     for kind, content in RuntimeApi.answers[:1]:
         print(content)
         sys.exit(0 if kind == "response" else 1)
     sys.exit(f"the handler ended its process, with exit code {RuntimeApi.process.returncode}")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,15 +1,12 @@
-"""Follow a function's log: a sandbox's, or that of the function itself in an environment.
+"""Follow a function's log: a sandbox's, or that of the function itself in an environment."""
 
-Usage: python scripts/logs.py FUNCTION NAME ENVIRONMENT (which may be empty: then NAME is of a sandbox)
-"""
-
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
-import accounts
-from sandbox import ENVIRONMENT, sandbox
+from operations import accounts
+from operations.repository import FUNCTION
+from operations.sandbox import ENVIRONMENT, sandbox
 
 POLL_SECONDS = 1
 BEFORE = 600  # seconds that are shown of what was logged before
@@ -32,17 +29,13 @@ def follow(logs: Any, function: str, since: float) -> Iterator[str]:
         time.sleep(POLL_SECONDS)
 
 
-def main(function: str, name: str, environment: str) -> None:
-    """Print it until the user has seen enough."""
+def main(name: str, environment: str) -> None:
+    """Print it until the user has seen enough. environment: may be empty; then name is a sandbox's."""
     if environment:
-        asking, role = accounts.explained(), "reader"
+        asking, role, function = accounts.explained(), "reader", FUNCTION
     else:
-        mine, environment, role = sandbox(function, name), ENVIRONMENT["name"], "developer"
+        mine, environment, role = sandbox(name), ENVIRONMENT["name"], "developer"
         asking, function = mine.used(), mine.full_name
     with asking:
         for line in follow(accounts.client("logs", environment, role), function, time.time() - BEFORE):
             print(line, flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,16 +1,13 @@
-"""`make releases`: what one can go back to in an environment.
-
-Usage: python scripts/releases.py FUNCTION ENVIRONMENT
-"""
+"""What one can go back to in an environment."""
 
 import base64
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import accounts
+from operations import accounts
+from operations.repository import FUNCTION
 
 
 @dataclass(frozen=True)
@@ -24,9 +21,9 @@ class Release:
     sha256: str
 
 
-def versions(functions: Any, function: str) -> list[Release]:
+def versions(functions: Any) -> list[Release]:
     """Return the versions that are there, the latest first."""
-    pages = functions.get_paginator("list_versions_by_function").paginate(FunctionName=function)
+    pages = functions.get_paginator("list_versions_by_function").paginate(FunctionName=FUNCTION)
     return [
         Release(
             version["Version"],
@@ -41,9 +38,9 @@ def versions(functions: Any, function: str) -> list[Release]:
     ][::-1]
 
 
-def packages(s3: Any, bucket: str, function: str) -> list[Release]:
+def packages(s3: Any, bucket: str) -> list[Release]:
     """Return the packages that have been deployed, the latest first; deployment/prepare.sh marks them."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"releases/{function}/")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"releases/{FUNCTION}/")
     keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
     with ThreadPoolExecutor(16) as pool:
         heads = list(pool.map(lambda key: s3.head_object(Bucket=bucket, Key=key), keys))
@@ -60,27 +57,23 @@ def packages(s3: Any, bucket: str, function: str) -> list[Release]:
     return sorted(found, key=lambda release: release.date, reverse=True)
 
 
-def find(name: str, function: str) -> list[Release]:
+def find(name: str) -> list[Release]:
     """Return what one can go back to in an environment: versions, then packages whose version is gone."""
     bucket = accounts.environment(name)["artifacts_bucket"]
-    published = versions(accounts.client("lambda", name, "operator"), function)
+    published = versions(accounts.client("lambda", name, "operator"))
     known = {release.revision for release in published}
-    stored = packages(accounts.client("s3", name, "operator"), bucket, function)
+    stored = packages(accounts.client("s3", name, "operator"), bucket)
     return published + [package for package in stored if package.revision not in known]
 
 
-def main(function: str, name: str) -> None:
+def main(name: str) -> None:
     """Print what one can go back to."""
     accounts.environment(name)
     with accounts.explained():
-        found = find(name, function)
-        alias = accounts.client("lambda", name, "operator").get_alias(FunctionName=function, Name="live")
+        found = find(name)
+        alias = accounts.client("lambda", name, "operator").get_alias(FunctionName=FUNCTION, Name="live")
     print(f"{'':1}  version  {'published':16}  commit")
     for release in found:
         mark = "*" if release.version == alias["FunctionVersion"] else ""
         print(f"{mark:1}  {release.version or '-':7}  {release.date:%Y-%m-%d %H:%M}  {release.summary}")
     print(f"\n* answers. What has no version is published again: make rollback ENV={name} TO=REVISION")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

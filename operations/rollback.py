@@ -1,9 +1,7 @@
-"""`make rollback`: gives all traffic of an environment to an earlier release, until the next promotion.
+"""Gives all traffic of an environment to an earlier release, until the next promotion.
 
-Usage: python scripts/rollback.py FUNCTION ENVIRONMENT REVISION [--yes]
-
-REVISION may be empty: then it goes back to what answered before. The variable WHY says why, which is kept in
-the description of the alias, with who it was. A shift of traffic that is under way is stopped.
+The variable WHY says why, which is kept in the description of the alias, with who it was. A shift of traffic that
+is under way is stopped.
 """
 
 import base64
@@ -13,10 +11,11 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import accounts
 from botocore.session import Session
-from release import printable
-from releases import Release, packages, versions
+
+from operations import accounts
+from operations.releases import Release, packages, versions
+from operations.repository import ACCOUNTS, FUNCTION
 
 UNDER_WAY = ["Created", "Queued", "InProgress", "Ready", "Baking"]
 BATCH = 25  # deployments that CodeDeploy tells of at once
@@ -27,24 +26,24 @@ SOON = {"Delay": 1, "MaxAttempts": 300}  # seconds between two looks
 class Rollback:
     """A function in an environment, about to go back."""
 
-    def __init__(self, name: str, function: str) -> None:
+    def __init__(self, name: str) -> None:
         """Find out what answers, and which versions there are."""
-        self.name, self.function = name, function
+        self.name = name
         self.bucket = accounts.environment(name)["artifacts_bucket"]
         self.functions = accounts.client("lambda", name, "operator")
         self.deployments = accounts.client("codedeploy", name, "operator")
         self.answers = self.answering()
         self.shifts = self.shifting(UNDER_WAY)
-        self.found = versions(self.functions, function)
+        self.found = versions(self.functions)
 
     def answering(self) -> str:
         """Return the version that answers."""
-        return str(self.functions.get_alias(FunctionName=self.function, Name="live")["FunctionVersion"])
+        return str(self.functions.get_alias(FunctionName=FUNCTION, Name="live")["FunctionVersion"])
 
     def shifting(self, statuses: list[str]) -> list[str]:
         """Return the deployments that have moved the alias, or do it."""
         pages = self.deployments.get_paginator("list_deployments").paginate(
-            applicationName=self.function, deploymentGroupName="live", includeOnlyStatuses=statuses
+            applicationName=FUNCTION, deploymentGroupName="live", includeOnlyStatuses=statuses
         )
         return [deployment for page in pages for deployment in page["deployments"]]
 
@@ -54,7 +53,7 @@ class Rollback:
 
     def stored(self) -> list[Release]:
         """Return the packages that have been deployed."""
-        return packages(accounts.client("s3", self.name, "operator"), self.bucket, self.function)
+        return packages(accounts.client("s3", self.name, "operator"), self.bucket)
 
     def revision(self, revision: str) -> Release:
         """Return the release of a revision, as a version if there is one, or exit."""
@@ -97,28 +96,28 @@ class Rollback:
 
     def publish(self, release: Release) -> str:
         """Publish a package again, with the function's settings of now; return the version, or exit."""
-        code = self.functions.get_function_configuration(FunctionName=self.function)["CodeSha256"]
+        code = self.functions.get_function_configuration(FunctionName=FUNCTION)["CodeSha256"]
         latest = base64.b64decode(code).hex()
         if latest not in {package.sha256 for package in self.stored()}:
             sys.exit("nothing was changed: the latest code is of no release, and could not be put back")
         try:
             self.update(release.sha256)
             version = self.functions.publish_version(
-                FunctionName=self.function,
+                FunctionName=FUNCTION,
                 CodeSha256=base64.b64encode(bytes.fromhex(release.sha256)).decode(),
                 Description=release.summary,
             )["Version"]
             published = self.functions.get_waiter("published_version_active")
-            published.wait(FunctionName=self.function, Qualifier=version, WaiterConfig=SOON)
+            published.wait(FunctionName=FUNCTION, Qualifier=version, WaiterConfig=SOON)
         finally:  # Terraform has deployed it, and takes it to be there
             self.update(latest)
         return str(version)
 
     def update(self, sha256: str) -> None:
         """Make a package the function's latest code."""
-        key = f"releases/{self.function}/{sha256}.zip"
-        self.functions.update_function_code(FunctionName=self.function, S3Bucket=self.bucket, S3Key=key)
-        self.functions.get_waiter("function_updated").wait(FunctionName=self.function, WaiterConfig=SOON)
+        key = f"releases/{FUNCTION}/{sha256}.zip"
+        self.functions.update_function_code(FunctionName=FUNCTION, S3Bucket=self.bucket, S3Key=key)
+        self.functions.get_waiter("function_updated").wait(FunctionName=FUNCTION, WaiterConfig=SOON)
 
     def go(self, release: Release, why: str) -> str:
         """Give all traffic to a release; return its version."""
@@ -129,18 +128,18 @@ class Rollback:
         start, when = "a shift" if self.shifts else self.answers, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
         said = f"Back to version {version} from {start} on {when} by {login()}: {why}"
         self.functions.update_alias(
-            FunctionName=self.function,
+            FunctionName=FUNCTION,
             Name="live",
             FunctionVersion=version,
             RoutingConfig={"AdditionalVersionWeights": {}},
-            Description=printable(said)[:256],
+            Description=said.encode("ascii", "replace").decode()[:256],
         )
         return version
 
 
 def login() -> str:
     """Return who is logged in to ops."""
-    sts = Session(profile=accounts.LOGIN).create_client("sts", region_name=accounts.FACTS["region"])
+    sts = Session(profile=accounts.LOGIN).create_client("sts", region_name=ACCOUNTS["region"])
     return str(sts.get_caller_identity()["Arn"].rpartition("/")[2])
 
 
@@ -154,11 +153,11 @@ def ask(question: str, variable: str) -> str:
         sys.exit("\nnothing was changed")
 
 
-def main(function: str, name: str, to: str, *yes: str) -> None:
-    """Go back, once a person has said why, and yes."""
+def main(name: str, to: str, yes: bool) -> None:
+    """Go back, once a person has said why, and yes. to: a revision; if it is empty, to what answered before."""
     accounts.environment(name)
     with accounts.explained():
-        rollback = Rollback(name, function)
+        rollback = Rollback(name)
         release = rollback.revision(to) if to else rollback.before()
         if release.version == rollback.answers and not rollback.shifts:
             sys.exit(f"version {release.version} answers already: {release.summary}")
@@ -173,7 +172,3 @@ def main(function: str, name: str, to: str, *yes: str) -> None:
             sys.exit("nothing was changed")
         version = rollback.go(release, why)
     print(f"{name} answers with version {version}, until the next promotion")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

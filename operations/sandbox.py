@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import accounts
 from botocore.exceptions import ClientError
 
+from operations import accounts
+from operations.repository import ACCOUNTS, FUNCTION
+
 NAME = re.compile("[a-z0-9][a-z0-9-]{0,11}")
-ENVIRONMENT: dict[str, Any] = accounts.FACTS["environments"][0]
+ENVIRONMENT: dict[str, Any] = ACCOUNTS["environments"][0]
 # Bytes that a call may carry: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST = 50_000_000
 POLL_SECONDS = 0.1
@@ -27,25 +29,24 @@ def client(service: str) -> Any:
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A sandbox by the name of its function and its own; deployment/main.tf says the same of both."""
+    """A sandbox of the function, by its own name; deployment/main.tf says the same of both."""
 
-    function: str
     name: str
 
     @property
     def full_name(self) -> str:
         """Return its name in AWS."""
-        return f"{self.function}-sandbox-{self.name}"
+        return f"{FUNCTION}-sandbox-{self.name}"
 
     @property
     def state(self) -> str:
         """Return the key of its state."""
-        return f"sandboxes/{self.function}/{self.name}.tfstate"
+        return f"sandboxes/{FUNCTION}/{self.name}.tfstate"
 
     @property
     def packages(self) -> str:
         """Return what the keys of its packages begin with."""
-        return f"sandboxes/{self.function}/{self.name}/"
+        return f"sandboxes/{FUNCTION}/{self.name}/"
 
     def upload(self, package: bytes) -> dict[str, str]:
         """Put a package into the artifacts bucket; return where it is, as Lambda wants to know it."""
@@ -78,12 +79,12 @@ class Sandbox:
                 sys.exit(f"there is no sandbox {self.name} yet; create it: make sandbox NAME={self.name}")
 
 
-def sandbox(function: str, name: str) -> Sandbox:
-    """Return a sandbox of a function; without a name, the one that is named after the user's login."""
+def sandbox(name: str) -> Sandbox:
+    """Return a sandbox; without a name, the one that is named after the user's login."""
     name = name or re.sub("[^a-z0-9]+", "-", getpass.getuser().lower()).strip("-")[:12].strip("-")
     if not NAME.fullmatch(name):
         sys.exit(
             f"NAME={name}: a sandbox's name has 1 to 12 lower-case letters, digits and hyphens, "
             "no hyphen first, such as NAME=ada"
         )
-    return Sandbox(function, name)
+    return Sandbox(name)

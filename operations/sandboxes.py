@@ -1,11 +1,4 @@
-"""Create, update, destroy and list sandboxes, from the same deployment/ as the function itself.
-
-Usage: python scripts/sandboxes.py apply FUNCTION NAME RUNTIME HANDLER TEMPLATE_VERSION
-       python scripts/sandboxes.py destroy FUNCTION NAME RUNTIME HANDLER
-       python scripts/sandboxes.py list FUNCTION
-
-NAME may be empty: then it is the user's own.
-"""
+"""Create, update, destroy and list sandboxes, from the same deployment/ as the function itself."""
 
 import base64
 import getpass
@@ -16,18 +9,19 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import accounts
-import release
 from botocore.exceptions import ClientError
-from sandbox import ENVIRONMENT, Sandbox, client, sandbox
-from status import age
 
-FACTS = Path("build/sandbox.json")
+from operations import accounts
+from operations.package import PACKAGE
+from operations.repository import ACCOUNTS, ANSWERS, FUNCTION
+from operations.sandbox import ENVIRONMENT, Sandbox, client, sandbox
+from operations.status import age
+
+FACTS = Path("build/sandbox.json")  # scripts/release.py writes it
 
 
 def terraform(of: Sandbox, facts: dict[str, str], change: str) -> None:
@@ -41,7 +35,7 @@ def terraform(of: Sandbox, facts: dict[str, str], change: str) -> None:
     environment |= accounts.variables(name, "developer")
     environment |= {"TF_VAR_environment": name, "TF_VAR_sandbox": of.name, "TF_VAR_release": f"../{FACTS}"}
     environment |= {"TF_DATA_DIR": f".terraform/{of.name}"}
-    where = {"bucket": ENVIRONMENT["state_bucket"], "key": of.state, "region": accounts.FACTS["region"]}
+    where = {"bucket": ENVIRONMENT["state_bucket"], "key": of.state, "region": ACCOUNTS["region"]}
     backend = [f"-backend-config={key}={value}" for key, value in where.items()]
     before = signal.signal(signal.SIGINT, lambda *_: None)  # Terraform hears it too, and ends in order
     for line, output in (
@@ -74,16 +68,15 @@ def found(full_name: str) -> dict[str, Any] | None:
     return {**configuration, "owner": answer.get("Tags", {}).get("owner", "nobody")}
 
 
-def apply(function: str, name: str, *build: str) -> None:
+@accounts.explained()
+def apply(name: str) -> None:
     """Create or update a sandbox; in the end it runs what is on disk, committed or not."""
-    mine, me = sandbox(function, name), owner()
-    facts = release.facts(function, *build) | {"owner": me}
-    if release.git("status", "--porcelain"):
-        facts["summary"] = f"changed {facts['summary']}"
+    mine, me = sandbox(name), owner()
+    facts = {**json.loads(FACTS.read_text("utf-8")), "owner": me}
     before = found(mine.full_name)
     if before and before["owner"] != me:
         sys.exit(f"{mine.full_name} is {before['owner']}'s; choose another name: make sandbox NAME=")
-    package = release.PACKAGE.read_bytes()
+    package = PACKAGE.read_bytes()
     mine.upload(package)
     terraform(mine, facts, "apply")
     functions = client("lambda")
@@ -93,23 +86,17 @@ def apply(function: str, name: str, *build: str) -> None:
     print(f"{mine.full_name} runs {facts['summary']}; go on with make watch, or make sync and make invoke")
 
 
-def destroy(function: str, name: str, runtime: str, handler: str) -> None:
+@accounts.explained()
+def destroy(name: str) -> None:
     """Remove a sandbox and all that it has left in buckets."""
-    gone = sandbox(function, name)
+    gone = sandbox(name)
     there = found(gone.full_name)
     if there and there["owner"] != owner() and not name:
         sys.exit(
             f"{gone.full_name} is {there['owner']}'s; if you mean it: make sandbox-destroy NAME={gone.name}"
         )
-    facts = {
-        "function": function,
-        "runtime": runtime,
-        "handler": handler,
-        "owner": "",
-        "sha256": "",
-        "summary": "",
-    }
-    terraform(gone, facts, "destroy")
+    nothing = dict.fromkeys(("handler", "owner", "sha256", "summary"), "")
+    terraform(gone, {"function": FUNCTION, "runtime": ANSWERS["runtime"], **nothing}, "destroy")
     s3 = client("s3")
     for bucket, prefix in (("artifacts_bucket", gone.packages), ("state_bucket", gone.state)):
         where = {"Bucket": ENVIRONMENT[bucket]}
@@ -120,24 +107,18 @@ def destroy(function: str, name: str, runtime: str, handler: str) -> None:
     print(f"{gone.full_name} is gone")
 
 
-def show(function: str) -> None:
-    """List a function's sandboxes: whose, how old, and from which commit they were last created."""
-    prefix = f"/aws/lambda/{Sandbox(function, '').full_name}"
+@accounts.explained()
+def show() -> None:
+    """List the function's sandboxes: whose, how old, and from which commit they were last created."""
+    prefix = f"/aws/lambda/{Sandbox('').full_name}"
     rows = []
     for page in client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix):
         for group in page["logGroups"]:
             name = group["logGroupName"].removeprefix(prefix)
-            of = found(Sandbox(function, name).full_name) or {"owner": "?", "Description": "no function"}
+            of = found(Sandbox(name).full_name) or {"owner": "?", "Description": "no function"}
             created = datetime.fromtimestamp(group["creationTime"] / 1000, UTC)
             rows.append((name, of["owner"], age(created), of["Description"]))
     for row in rows:
         print("{:<12}  {:<24}  {:>8}  {}".format(*row))
     if not rows:
-        print(f"{function} has no sandbox in {ENVIRONMENT['name']}; create yours: make sandbox")
-
-
-COMMANDS: dict[str, Callable[..., None]] = {"apply": apply, "destroy": destroy, "list": show}
-
-if __name__ == "__main__":
-    with accounts.explained():
-        COMMANDS[sys.argv[1]](*sys.argv[2:])
+        print(f"{FUNCTION} has no sandbox in {ENVIRONMENT['name']}; create yours: make sandbox")

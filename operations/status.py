@@ -1,9 +1,4 @@
-"""`make status`: what runs in each environment, and how far it is behind the one before.
-
-Usage: python scripts/status.py FUNCTION ENVIRONMENT [--json]
-
-ENVIRONMENT may be empty, for all. Exits with 1 if one cannot be asked.
-"""
+"""What runs in each environment, and how far it is behind the one before."""
 
 import json
 import subprocess
@@ -14,8 +9,10 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-import accounts
 from botocore.exceptions import BotoCoreError, ClientError
+
+from operations import accounts
+from operations.repository import ACCOUNTS, FUNCTION
 
 COLUMNS = ["environment", "version", "revision", "age", "pipeline", "behind", "commit"]
 WORDS = {"InProgress": "in progress"}
@@ -44,16 +41,16 @@ class Runs:
     problem: str = ""
 
 
-def ask(environment: str, function: str) -> Runs:
+def ask(environment: str) -> Runs:
     """Return what runs in an environment."""
     runs = Runs(environment)
     try:
         functions = accounts.client("lambda", environment, "reader")
         pipelines = accounts.client("codepipeline", environment, "reader")
-        runs.pipeline = state(pipelines, function)
-        alias = functions.get_alias(FunctionName=function, Name="live")
+        runs.pipeline = state(pipelines)
+        alias = functions.get_alias(FunctionName=FUNCTION, Name="live")
         version = functions.get_function_configuration(
-            FunctionName=function, Qualifier=alias["FunctionVersion"]
+            FunctionName=FUNCTION, Qualifier=alias["FunctionVersion"]
         )
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and error.response["Error"]["Code"] in MISSING:
@@ -71,10 +68,10 @@ def ask(environment: str, function: str) -> Runs:
     return runs
 
 
-def state(pipelines: Any, function: str) -> str:
-    """Return where a pipeline is: at the stage that runs, waits or has failed, else at its end."""
+def state(pipelines: Any) -> str:
+    """Return where the pipeline is: at the stage that runs, waits or has failed, else at its end."""
     try:
-        stages = pipelines.get_pipeline_state(name=function)["stageStates"]
+        stages = pipelines.get_pipeline_state(name=FUNCTION)["stageStates"]
     except ClientError as error:
         if error.response["Error"]["Code"] in MISSING:
             return "none: make pipeline"
@@ -132,14 +129,14 @@ def show(found: list[Runs], unknown: bool) -> None:
         print("How far one is behind is not known: this clone lacks a commit that runs. git fetch")
 
 
-def main(function: str, chosen: str, *as_json: str) -> int:
-    """Show what runs; return the exit code."""
-    names = [environment["name"] for environment in accounts.FACTS["environments"]]
+def main(chosen: str, as_json: bool) -> int:
+    """Show what runs; return the exit code: 1 if an environment cannot be asked. chosen: may be empty, for all."""
+    names = [environment["name"] for environment in ACCOUNTS["environments"]]
     if chosen:
         last = names.index(accounts.environment(chosen)["name"])
         names = names[max(last - 1, 0) : last + 1]  # the one before tells how far it is behind
     with ThreadPoolExecutor(len(names)) as pool:
-        found = list(pool.map(ask, names, [function] * len(names)))
+        found = list(pool.map(ask, names))
     comparable = [pair for pair in pairwise(found) if all(runs.revision for runs in pair)]
     for before, runs in comparable:
         runs.behind = missing(runs.revision, before.revision)
@@ -149,7 +146,3 @@ def main(function: str, chosen: str, *as_json: str) -> int:
     else:
         show(shown, unknown=any(runs.behind is None for _, runs in comparable))
     return 1 if any(runs.problem for runs in shown) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

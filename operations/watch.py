@@ -1,32 +1,31 @@
-"""Keep a sandbox like the code on disk: at each save, run the tests, then sync; show its log meanwhile.
+"""Keep a sandbox like the code on disk: at each save, run the tests, then sync; show its log meanwhile."""
 
-Usage: python scripts/watch.py FUNCTION NAME RUNTIME PLATFORM
-"""
-
+import gc
 import subprocess
-import sys
 import time
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import accounts
-import package
 from botocore.exceptions import BotoCoreError, ClientError
-from logs import follow
-from sandbox import Sandbox, client, sandbox
 from watchfiles import watch
 
-WATCHED = ("events", "requirements.txt", "src", "tests")
+from operations import accounts, package
+from operations.logs import follow
+from operations.sandbox import Sandbox, client, sandbox
+
+# Beside the hidden ones, what is not of the code, or is made from it.
+UNWATCHED = {"build", "deployment", "node_modules", "pipeline"}
 QUIET_MS = 5  # without another save, before one is taken up
 
 
 def test() -> bool:
     """Run the unit tests; print what they say if they fail, and return whether they pass."""
-    command = [sys.executable, "-m", "pytest"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        print(f"{done.stdout}\nThe tests fail, so nothing is synced.", flush=True)
-    return done.returncode == 0
+    running = package.make("test")
+    said, _ = running.communicate()
+    if running.returncode:
+        print(f"{said}\nThe tests fail, so nothing is synced.", flush=True)
+    return running.returncode == 0
 
 
 def show(function: str) -> None:
@@ -40,32 +39,49 @@ def show(function: str) -> None:
             time.sleep(10)
 
 
-def turn(mine: Sandbox, functions: Any, runtime: str, platform: str) -> None:
-    """Test, package and sync once."""
-    began = time.perf_counter()
-    if not test():
-        return
-    tested = time.perf_counter()
-    mine.sync(functions, package.build(runtime, platform))
-    now = time.perf_counter()
-    print(f"{mine.full_name}: tests {tested - began:.2f} s, sync {now - tested:.2f} s", flush=True)
+class Turns:
+    """What is done at each save. A build stands by for the next one, since to start one takes longer than to build."""
+
+    def __init__(self, mine: Sandbox, functions: Any) -> None:
+        """Prepare; functions: a client of Lambda."""
+        self.mine, self.functions, self.building = mine, functions, self.stand_by()
+
+    def stand_by(self) -> "subprocess.Popen[str]":
+        """Start a build that waits until it is told to begin."""
+        return package.make("package", "STANDBY=1")
+
+    def take(self) -> None:
+        """Test, package and sync once."""
+        began = time.perf_counter()
+        if not test():
+            return
+        tested = time.perf_counter()
+        building = self.building
+        try:
+            self.mine.sync(self.functions, package.built(building))
+        finally:
+            self.building = self.stand_by()
+        now = time.perf_counter()
+        print(f"{self.mine.full_name}: tests {tested - began:.2f} s, sync {now - tested:.2f} s", flush=True)
 
 
-def main(function: str, name: str, runtime: str, platform: str) -> None:
+def watched() -> list[Path]:
+    """Return what is watched: whatever stands in the repository, but for what is hidden or not of the code."""
+    return [path for path in Path().iterdir() if path.name not in UNWATCHED and not path.name.startswith(".")]
+
+
+def main(name: str) -> None:
     """Do so until the user ends it; what goes wrong at a save is told, and the next one waited for."""
-    mine = sandbox(function, name)
+    gc.enable()  # the command has disabled it
+    mine = sandbox(name)
     with mine.used():
-        functions = client("lambda")
-        turn(mine, functions, runtime, platform)
+        turns = Turns(mine, client("lambda"))
+        turns.take()
         Thread(target=show, args=[mine.full_name], daemon=True).start()
-        for _ in watch(*WATCHED, step=QUIET_MS, raise_interrupt=True):
+        for _ in watch(*watched(), step=QUIET_MS, raise_interrupt=True):
             try:
-                turn(mine, functions, runtime, platform)
+                turns.take()
             except SystemExit as problem:
                 print(problem, flush=True)
             except (BotoCoreError, ClientError) as error:
                 print(accounts.explanation(error), flush=True)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,0 +1,74 @@
+"""`lambda-template`: the command behind a generated Makefile's targets for people."""
+
+import argparse
+import gc
+import sys
+from importlib import import_module
+from typing import Any
+
+ENVIRONMENT = ("environment", {"help": "as accounts.json names it"})
+ANY_ENVIRONMENT = ("environment", {"nargs": "?", "default": "", "help": "as accounts.json names it"})
+SANDBOX = ("name", {"nargs": "?", "default": "", "help": "of the sandbox; without, the one named after you"})
+EVENT = ("event", {"help": "a file with an event"})
+# By name: where it is done, what is done, and what it is told.
+COMMANDS: dict[str, tuple[str, str, list[tuple[str, dict[str, Any]]]]] = {
+    "invoke": ("invoke:main", "call a sandbox with an event", [SANDBOX, EVENT]),
+    "local": (
+        "local:main",
+        "call the handler on this machine, without AWS",
+        [EVENT, ("client", {"nargs": argparse.REMAINDER, "help": "what runs the handler"})],
+    ),
+    "logs": ("logs:main", "follow the log of a sandbox or an environment", [SANDBOX, ANY_ENVIRONMENT]),
+    "rehearse": ("rehearse:main", "take a commit to production on this machine, without AWS", []),
+    "releases": ("releases:main", "list what an environment can go back to", [ENVIRONMENT]),
+    "rollback": (
+        "rollback:main",
+        "have an environment go back to an earlier release",
+        [
+            ENVIRONMENT,
+            ("to", {"nargs": "?", "default": "", "help": "a revision; without, what answered before"}),
+            ("--yes", {"action": "store_true", "help": "do not ask; WHY says why"}),
+        ],
+    ),
+    "sandbox": ("sandboxes:apply", "create or update a sandbox", [SANDBOX]),
+    "sandbox-destroy": ("sandboxes:destroy", "remove a sandbox", [SANDBOX]),
+    "sandboxes": ("sandboxes:show", "list the sandboxes of all", []),
+    "status": (
+        "status:main",
+        "tell what runs where",
+        [ANY_ENVIRONMENT, ("--json", {"action": "store_true", "help": "for machines"})],
+    ),
+    "sync": ("sync:main", "put the code on disk into a sandbox", [SANDBOX]),
+    "watch": ("watch:main", "do so at each save, once the tests pass", [SANDBOX]),
+}
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Return what the command line may say."""
+    parser = argparse.ArgumentParser(prog="lambda-template", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (_, what, told) in COMMANDS.items():
+        command = commands.add_parser(name, help=what, description=what)
+        for argument, settings in told:
+            command.add_argument(argument, **settings)
+    return parser
+
+
+def main() -> None:
+    """Do what the command line says, and exit with its code."""
+    gc.disable()  # a process this short has nothing to collect; looking for it is a fifth of its time
+    if sys.argv[1:2] == ["rehearse"]:  # it has a command line of its own
+        given: list[Any] = [sys.argv[2:]]
+        does = COMMANDS["rehearse"][0]
+    else:
+        said = vars(arguments().parse_args())
+        does = COMMANDS[said.pop("command")][0]
+        given = list(said.values())
+    module, _, function = does.partition(":")
+    try:
+        code = getattr(import_module(f"operations.{module}"), function)(*given)
+    except KeyboardInterrupt:
+        code = 130
+    finally:
+        gc.freeze()  # at the end it would be looked for once more
+    sys.exit(code)
