@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
-from moto.sns.models import sns_backends
 
-from emulator import calls
 from emulator.calls import PACE, Call
 from emulator.judge.checks import Asked, derived, reads
-from emulator.sns import to_publish
+from emulator.sns import publish
 
 ERRORS: dict[tuple[str, str, str], list[float]] = defaultdict(list)  # of an invoked name: when it raised
 
@@ -68,7 +66,5 @@ def evaluate(account: str, region: str) -> None:
             "NewStateReason": alarm.state_reason,
         }
         for topic in alarm.alarm_actions if state == "ALARM" else alarm.ok_actions:
-            publishes = [("sns:Publish", topic), *((action, key) for action, key, _ in to_publish(topic))]
-            source = alarm.alarm_arn
-            if calls.act("cloudwatch.amazonaws.com", account, region, publishes, source=source) is None:
-                sns_backends[account][region].publish(json.dumps(message), topic)
+            service, text = "cloudwatch.amazonaws.com", json.dumps(message)
+            publish(service, account, region, topic, text, source=alarm.alarm_arn)

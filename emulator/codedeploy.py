@@ -68,8 +68,6 @@ class Deployment:
 
 
 GROUPS: dict[tuple[str, str, str, str], dict[str, Any]] = {}  # by account, region, application, name
-
-
 DEPLOYMENTS: dict[str, Deployment] = {}
 
 

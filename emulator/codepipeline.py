@@ -67,8 +67,6 @@ class Job:
 
 
 EXECUTIONS: dict[str, Execution] = {}
-
-
 JOBS: dict[str, Job] = {}
 
 

@@ -8,12 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.events.models import EventPattern, Rule, events_backends
-from moto.sns.models import sns_backends
 
-from emulator import calls
 from emulator.calls import Call, operation
 from emulator.judge.checks import Asked, derived, reads
-from emulator.sns import to_publish
 
 # Gives a message to a target of a rule: account, region, target, rule, message.
 Deliver = Callable[[str, str, dict[str, Any], Rule, str], None]
@@ -71,15 +68,6 @@ def deliver(account: str, region: str, target: dict[str, Any], rule: Rule, event
     if service not in TARGETS:
         raise NotImplementedError(f"events to {target['Arn']}")
     TARGETS[service](account, region, target, rule, transformed(event, target))
-
-
-@to("sns")
-def publish(account: str, region: str, target: dict[str, Any], rule: Rule, message: str) -> None:
-    """Give a message to a topic."""
-    arn = target["Arn"]
-    publishes = [("sns:Publish", arn), *((action, key) for action, key, _ in to_publish(arn))]
-    if calls.act("events.amazonaws.com", account, region, publishes) is None:
-        sns_backends[account][region].publish(message, arn)
 
 
 def transformed(event: dict[str, Any], target: dict[str, Any]) -> str:

@@ -265,7 +265,7 @@ class Front:
         # An address in numbers, so that SDKs put the bucket into the path.
         server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=SilentHandler)
         self.url = f"http://127.0.0.1:{server.server_port}"
-        self.functions = Functions(Path(folder), self.world, self.environment, self.act)
+        self.functions = Functions(Path(folder), self.world, self.environment)
         calls.act = self.act
         itself = EmulatedAccounts()
         itself.url = self.url

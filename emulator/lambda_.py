@@ -13,7 +13,7 @@ from typing import Any
 from moto.awslambda.models import lambda_backends
 from moto.logs.models import logs_backends
 
-from emulator import cloudwatch
+from emulator import calls, cloudwatch
 from emulator.calls import AwsError, Call, owner
 from emulator.execution_environment import ExecutionEnvironment, Outcome
 from emulator.judge.checks import RENAMED, Asked, derived, reads
@@ -31,14 +31,13 @@ class Functions:
         folder: Path,
         world: threading.RLock,
         environment: Callable[[str, str, str, str], dict[str, str]],
-        act: Callable[..., str | None],
     ) -> None:
         """Run them in a folder.
 
         world: held while moto's state is read or changed. environment: returns the AWS_* variables of a new
-        session, given account, region, role name and session name. act: judges what Lambda does by itself.
+        session, given account, region, role name and session name.
         """
-        self._folder, self._world, self._environment, self._act = folder, world, environment, act
+        self._folder, self._world, self._environment = folder, world, environment
         self._warm: dict[str, ExecutionEnvironment] = {}
 
     def invoke(self, call: Call, account: str) -> dict[str, Any]:
@@ -94,7 +93,7 @@ class Functions:
             return environment
         if environment:
             environment.close()
-        if why := self._act("lambda.amazonaws.com", account, region, [], role=configuration["Role"]):
+        if why := calls.act("lambda.amazonaws.com", account, region, [], role=configuration["Role"]):
             raise AwsError(
                 "AccessDeniedException", f"The function's role cannot be assumed by Lambda. {why}", 403
             )
@@ -115,7 +114,7 @@ class Functions:
         actions = [("logs:CreateLogStream", f"{arn}:*"), ("logs:PutLogEvents", f"{arn}:log-stream:{stream}")]
         if configuration.get("TracingConfig", {}).get("Mode") == "Active":
             actions += [("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")]
-        if self._act("lambda.amazonaws.com", account, region, actions, role=configuration["Role"]):
+        if calls.act("lambda.amazonaws.com", account, region, actions, role=configuration["Role"]):
             return
         now = int(time.time() * 1000)
         with self._world:

@@ -1,8 +1,13 @@
-"""SNS: what it checks, the policies of topics, and what topics have been sent."""
+"""SNS: what it checks, the policies of topics, and what services of AWS publish by themselves."""
 
+from typing import Any
+
+from moto.events.models import Rule
 from moto.sns.models import sns_backends
 
+from emulator import calls
 from emulator.calls import Call, command
+from emulator.events import to
 from emulator.judge.checks import Asked, derived, reads
 from emulator.judge.policies import parse
 from emulator.judge.verdict import Guarded, guards
@@ -26,6 +31,21 @@ def to_publish(topic: str) -> Asked:
         via = {"kms:viaservice": f"sns.{region}.amazonaws.com"}
         yield "kms:GenerateDataKey", key, via
         yield "kms:Decrypt", key, via
+
+
+def publish(  # noqa: PLR0913
+    service: str, account: str, region: str, topic: str, message: str, *, source: str = ""
+) -> None:
+    """Publish what a service of AWS sends by itself, if it may; source: the ARN of that for which it does."""
+    publishes = [("sns:Publish", topic), *((action, key) for action, key, _ in to_publish(topic))]
+    if calls.act(service, account, region, publishes, source=source) is None:
+        sns_backends[account][region].publish(message, topic)
+
+
+@to("sns")
+def publish_event(account: str, region: str, target: dict[str, Any], rule: Rule, message: str) -> None:
+    """Publish to the topic that is a rule's target."""
+    publish("events.amazonaws.com", account, region, target["Arn"], message)
 
 
 @guards("sns")
