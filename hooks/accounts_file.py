@@ -53,7 +53,8 @@ REGIONS = [
 WORDS = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 GITHUB_OWNER = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")
 GIT_ADDRESS = re.compile(
-    r"https://[\w.-]+(:\d+)?/[\w.~/-]+|ssh://([\w.-]+@)?[\w.-]+(:\d+)?/[\w.~/-]+|[\w.-]+@[\w.-]+:[\w.~/-]+", re.ASCII
+    r"https://[\w.-]+(:\d+)?/[\w.~/-]+|ssh://([\w.-]+@)?[\w.-]+(:\d+)?/[\w.~/-]+|[\w.-]+@[\w.-]+:[\w.~/-]+",
+    re.ASCII,
 )
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET = re.compile(

@@ -23,7 +23,6 @@ from hooks.people import entrances, profiles, switch_role_link  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 SLOT = re.compile("@([A-Z_]+)@")
@@ -101,7 +100,9 @@ def write(path: str, facts: "dict[str, Any]") -> None:
         file.write((json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def main(answers: dict[str, str], accounts: "dict[str, Any]", language: str, template: str, version: str) -> None:
+def main(
+    answers: dict[str, str], accounts: "dict[str, Any]", language: str, template: str, version: str
+) -> None:
     """Make the repository out of what cookiecutter has copied into the current folder."""
     address = accounts.pop("template") or f"https://github.com/{accounts['github_owner']}/lambda-template"
     accounts.pop("bootstrap_role")  # the foundation's alone

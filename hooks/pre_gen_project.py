@@ -92,6 +92,12 @@ def taken(language: str) -> list[str]:
         return file.read().split()
 
 
+def trigger_faults(trigger: str, language: str, runtime: str) -> "Iterator[str]":
+    """Yield what is missing for a trigger."""
+    if not os.path.isdir(os.path.join(FOLDER, "runtimes", language, "handlers", trigger)):
+        yield f"{trigger} has no handler in {runtime} yet; choose another trigger or runtime"
+
+
 def description_faults(description: str) -> "Iterator[str]":
     """Yield what is wrong with a description, and what would be right."""
     from unicodedata import category
@@ -112,8 +118,13 @@ def main(answers: dict[str, str], language: str) -> None:
     faults, accounts = check(path)
     names = function_name_faults(answers["function_name"], language, accounts.get("organization"))
     faults = [
+        *(
+            f"{os.path.basename(os.getcwd())}: is not empty; generate into a new folder"
+            for _ in os.listdir()[:1]
+        ),
         *(f"function_name: {fault}" for fault in names),
         *(f"description: {fault}" for fault in description_faults(answers["description"])),
+        *(f"trigger: {fault}" for fault in trigger_faults(answers["trigger"], language, answers["runtime"])),
         *faults,
     ]
     if faults:

@@ -13,4 +13,4 @@ def main(given: list[str]) -> None:
     if find_spec("moto") is None:
         print("Installing what a rehearsal needs, once", file=sys.stderr, flush=True)
         install.add(Path(sys.prefix), install.TEMPLATE / "rehearsal/requirements.txt")
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "rehearsal", *given])
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "rehearsal", *given])  # noqa: S606

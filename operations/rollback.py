@@ -1,7 +1,7 @@
 """Gives all traffic of an environment to an earlier release, until the next promotion.
 
-The variable WHY says why, which is kept in the description of the alias, with who it was. A shift of traffic that
-is under way is stopped.
+The variable WHY says why, which is kept in the description of the alias, with who it was. A shift of traffic
+that is under way is stopped.
 """
 
 import base64
@@ -154,7 +154,7 @@ def ask(question: str, variable: str) -> str:
 
 
 def main(name: str, to: str, yes: bool) -> None:
-    """Go back, once a person has said why, and yes. to: a revision; if it is empty, to what answered before."""
+    """Go back, once a person has said why, and yes. to: a revision; if empty, to what answered before."""
     accounts.environment(name)
     with accounts.explained():
         rollback = Rollback(name)

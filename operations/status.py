@@ -130,7 +130,7 @@ def show(found: list[Runs], unknown: bool) -> None:
 
 
 def main(chosen: str, as_json: bool) -> int:
-    """Show what runs; return the exit code: 1 if an environment cannot be asked. chosen: may be empty, for all."""
+    """Show what runs; return 1 if an environment cannot be asked. chosen: one of them; if empty, all."""
     names = [environment["name"] for environment in ACCOUNTS["environments"]]
     if chosen:
         last = names.index(accounts.environment(chosen)["name"])

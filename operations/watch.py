@@ -40,7 +40,7 @@ def show(function: str) -> None:
 
 
 class Turns:
-    """What is done at each save. A build stands by for the next one, since to start one takes longer than to build."""
+    """What is done at each save. A build stands by for the next: starting one takes longer than building."""
 
     def __init__(self, mine: Sandbox, functions: Any) -> None:
         """Prepare; functions: a client of Lambda."""
@@ -66,7 +66,7 @@ class Turns:
 
 
 def watched() -> list[Path]:
-    """Return what is watched: whatever stands in the repository, but for what is hidden or not of the code."""
+    """Return what is watched: what stands in the repository and is neither hidden nor beside the code."""
     return [path for path in Path().iterdir() if path.name not in UNWATCHED and not path.name.startswith(".")]
 
 

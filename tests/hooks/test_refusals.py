@@ -1,7 +1,9 @@
+import keyword
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
@@ -33,9 +35,8 @@ def refusal(output: Path, *answers: str) -> str:
     [
         ("function_name=Order_Intake", "such as order-intake"),
         ("function_name=a/b", "such as a-b"),
+        ("function_name=a/b/c", "such as a-b-c"),
         ("function_name=../x", "such as x"),
-        ("function_name=", "function_name: ''"),
-        ("function_name=.", "function_name: '.'"),
         ("function_name=1st", "such as st"),
         ("function_name=a--b", "such as a-b"),
         (f"function_name={'a' * 44}", "has 44 characters; it may have 43"),
@@ -43,7 +44,7 @@ def refusal(output: Path, *answers: str) -> str:
         ("function_name=orders-sandbox-ada", "reads like a sandbox"),
         ("function_name=acme-promoter", "a name that the foundation uses"),
         ("function_name=json", "the Python package json, which is taken"),
-        ("function_name=logs", "the Python package logs, which is taken"),
+        ("function_name=release", "the Python package release, which is taken"),
         ("function_name=class", "the Python package class, which is taken"),
         ("description= ", "description: is empty"),
         (f"description={'x' * 201}", "description: has 201 characters; it may have 200"),
@@ -62,6 +63,33 @@ def test_a_bad_answer_is_refused_by_name_and_nothing_is_written(
     assert any(
         line.startswith(answer.split("=", maxsplit=1)[0]) and fault in line for line in shown.splitlines()
     ), shown
+
+
+@pytest.mark.parametrize("answer", ["function_name=", "function_name=.", "function_name=.."])
+def test_a_name_that_cookiecutter_refuses_leaves_nothing_behind(tmp_path: Path, answer: str) -> None:
+    refusal(tmp_path / "output", answer)
+
+
+def test_a_name_with_a_slash_takes_nothing_away_that_was_there(tmp_path: Path) -> None:
+    kept = tmp_path / "output/a/mine"
+    kept.mkdir(parents=True)
+    command = [COOKIECUTTER, "--no-input", "--output-dir", str(tmp_path / "output"), str(TEMPLATE)]
+
+    assert subprocess.run([*command, "function_name=a/b"], capture_output=True, check=False).returncode != 0
+    assert list((tmp_path / "output/a").iterdir()) == [kept]
+
+
+def test_a_folder_that_holds_something_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    kept = tmp_path / "hello-lambda/deployment/mine.tf"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("# mine")
+    command = [COOKIECUTTER, "--no-input", "-f", "--output-dir", str(tmp_path), str(TEMPLATE)]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode != 0
+    assert "hello-lambda: is not empty" in done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [kept]
 
 
 def test_all_faults_of_a_run_are_listed(tmp_path: Path) -> None:
@@ -98,6 +126,12 @@ def test_all_faults_of_a_run_are_listed(tmp_path: Path) -> None:
         ("approval: true", "aproval: true", "environments[2].aproval: is not known; did you mean approval?"),
         ("github_owner: acme", "github_owner: -x", "not a name that GitHub takes"),
         ("github_owner: acme\n", "", "github_owner: is missing"),
+        (
+            "github_owner: acme",
+            "template: https://token@github.com/acme/x",
+            "not an address that Git fetches",
+        ),
+        ("github_owner: acme", "template: $(reboot)", "not an address that Git fetches"),
         ("github_owner: acme", "region: us-east-1", "region: stands twice"),
         ("organization: acme", "organization: [acme]", "organization: must be a single value"),
         ("organization: acme", "organization: {", "is not YAML"),
@@ -155,25 +189,24 @@ def test_any_number_of_environments_is_wired(tmp_path: Path, bake: Bake, count: 
 
 
 def test_an_answer_shaped_like_code_reaches_the_hook_as_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = {"function_name": 'x"""\n{{ 1 }}', "description": "\\", "runtime": "python3.13"}
-    context = {
-        "cookiecutter": answers | {"accounts_file": "accounts.yaml", "__package": "x", "_version": "0"}
-    }
+    answers = {"function_name": 'x"""\n{{ 1 }}', "description": "\\", "runtime": "r", "trigger": "none"}
+    private = {"_version": "0", "_languages": {"r": "python"}}
+    context = {"cookiecutter": answers | private | {"accounts_file": "accounts.yaml"}}
     text = (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")
     names: dict[str, Any] = {"__name__": "hook"}
     monkeypatch.chdir(TEMPLATE)
     exec(create_env_with_context(context).from_string(text).render(**context), names)  # noqa: S102
 
-    assert names["ANSWERS"]["function_name"] == 'x"""\n{{ 1 }}'
-    assert names["ANSWERS"]["template"] == str(TEMPLATE)
+    assert names["GIVEN"]["answers"]["function_name"] == 'x"""\n{{ 1 }}'
+    assert names["GIVEN"]["template"] == str(TEMPLATE)
 
 
-def test_no_function_is_named_like_a_script_of_its_own() -> None:
-    hook = (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")
-    taken = hook.split("TAKEN_MODULES = (")[1].split("\n)")[0]
+def test_no_function_is_named_like_what_its_code_imports(bake: Bake) -> None:
+    taken = (TEMPLATE / "runtimes/python/taken-names.txt").read_text("ascii").split()
+    scripts = {script.stem for script in (bake() / "scripts").glob("*.py")}
+    own = {name for name in sys.stdlib_module_names if name[0] in ascii_lowercase and name == name.lower()}
 
-    scripts = (TEMPLATE / "{{cookiecutter.__folder}}/scripts").glob("*.py")
-    assert [script.stem for script in scripts if f'"{script.stem}"' not in taken] == []
+    assert scripts | own | set(keyword.kwlist) - {"False", "None", "True"} <= set(taken)
 
 
 def test_the_regions_are_those_that_botocore_knows() -> None:

@@ -123,7 +123,7 @@ def test_the_readme_names_every_make_target(bake: Bake) -> None:
 
     targets = set(re.findall(r"^make ([a-z-]+) ", listed, re.MULTILINE))
     assert {"test", "lint", "package", "release"} <= targets
-    assert set(re.findall(r"\| `make ([a-z-]+)`", (repository / "README.md").read_text())) == targets
+    assert set(re.findall(r"`make ([a-z-]+)", (repository / "README.md").read_text())) == targets
 
 
 def test_what_the_deployment_reads_is_what_its_pipeline_sets(bake: Bake) -> None:
@@ -145,8 +145,10 @@ def test_what_the_deployment_reads_is_what_its_pipeline_sets(bake: Bake) -> None
 
 def test_our_own_pages_name_make_targets_options_and_pages_that_are_there() -> None:
     listed = subprocess.run(["make"], cwd=TEMPLATE, capture_output=True, text=True, check=True).stdout
-    folder = TEMPLATE / "{{cookiecutter.__folder}}"
-    theirs = (folder / "Makefile").read_text("utf-8") + (folder / "runtime.mk").read_text("utf-8")
+    theirs = "".join(
+        (TEMPLATE / path).read_text("utf-8")
+        for path in ("{{cookiecutter.function_name}}/Makefile.in", "runtimes/python/files/runtime.mk")
+    )
     targets = set(re.findall(r"^make ([a-z]+)", listed, re.MULTILINE))
     targets |= set(re.findall(r"^([a-z]+)[a-z-]*:.*## ", theirs, re.MULTILINE))
     options = {option for action in cli.arguments()._actions for option in action.option_strings}
@@ -238,11 +240,10 @@ def test_an_update_from_one_template_commit_to_the_next_equals_a_fresh_render(tm
     repository = tmp_path / "old/hello-lambda"
     commit(repository)
 
-    with (template / "{{cookiecutter.__folder}}/buildspec.yml").open("a") as file:
-        file.write("# changed for {{ cookiecutter.function_name }}\n")
-    for name in "README.md", "pipeline/environments/ENVIRONMENT.tfbackend":
-        with (template / "hooks/wired" / name).open("a") as file:
-            file.write("# changed for @FUNCTION@\n")
+    for room in "{{cookiecutter.function_name}}", "runtimes", "triggers":
+        for path in (template / room).glob("**/*.in"):
+            with path.open("a") as file:
+                file.write("# changed for @FUNCTION@\n")
     commit(template)
     run(repository, cruft, "update", "--skip-apply-ask")
     run(tmp_path, cruft, "create", str(template), "--no-input", "--output-dir", str(tmp_path / "new"))

@@ -1,0 +1,172 @@
+"""What the hooks write of the template and lay over the common files."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from cookiecutter.main import cookiecutter
+
+from tests.conftest import Bake
+from tests.worlds import TEMPLATE
+
+ROOMS = (
+    "hooks",
+    "runtimes",
+    "triggers",
+    "{{cookiecutter.function_name}}",
+    "accounts.yaml",
+    "cookiecutter.json",
+)
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """A copy of the template, without its history."""
+    copy = tmp_path / "template"
+    copy.mkdir()
+    for room in ROOMS:
+        source = TEMPLATE / room
+        if source.is_dir():
+            shutil.copytree(source, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy)
+    return copy
+
+
+def generated(template: Path, **answers: str) -> Path:
+    """Return a repository that is generated from a template."""
+    output = str(template.parent / "output")
+    return Path(cookiecutter(str(template), no_input=True, output_dir=output, extra_context=answers))
+
+
+def made_from(repository: Path) -> dict[str, str]:
+    """Return what a repository knows of its template."""
+    facts: dict[str, str] = json.loads((repository / "template.json").read_text("utf-8"))
+    return facts
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Return what Git says."""
+    command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com", *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def commit(folder: Path) -> str:
+    """Commit all of a folder; return the commit."""
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "x")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def test_a_repository_knows_the_commit_of_its_template_and_where_to_fetch_it(template: Path) -> None:
+    revision = commit(template)
+
+    facts = made_from(generated(template, description="Says “hi”."))
+
+    assert facts["template"] == "https://github.com/acme/lambda-template"
+    assert (facts["revision"], facts["version"]) == (revision, "0.1.0")
+    assert facts["answers"] == {
+        "accounts_file": "accounts.yaml",
+        "description": "Says “hi”.",
+        "function_name": "hello-lambda",
+        "runtime": "python3.13",
+        "trigger": "none",
+    }
+
+
+def test_a_template_that_is_no_checkout_is_known_by_its_version(template: Path) -> None:
+    commit(template.parent)  # what it happens to lie in is not its own
+
+    assert made_from(generated(template))["revision"] == "0.1.0"
+
+
+def test_git_s_own_variables_do_not_change_whose_commit_is_asked_for(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revision, elsewhere = commit(template), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    commit(elsewhere)
+    monkeypatch.setenv("GIT_DIR", str(elsewhere / ".git"))
+
+    assert made_from(generated(template))["revision"] == revision
+
+
+def test_without_git_the_version_must_do(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(template)
+    monkeypatch.setenv("PATH", os.devnull)
+
+    assert made_from(generated(template))["revision"] == "0.1.0"
+
+
+def test_the_accounts_file_may_say_where_the_template_is(template: Path) -> None:
+    with (template / "accounts.yaml").open("a") as file:
+        file.write("template: git@git.example.com:platform/lambda-template.git\n")
+
+    repository = generated(template)
+
+    assert made_from(repository)["template"] == "git@git.example.com:platform/lambda-template.git"
+    assert "template" not in json.loads((repository / "accounts.json").read_text())
+
+
+def test_a_repository_says_nothing_that_is_the_foundation_s_alone(bake: Bake) -> None:
+    assert "bootstrap_role" not in (bake() / "accounts.json").read_text()
+
+
+def test_a_new_runtime_and_a_new_trigger_are_folders_and_a_line_each(template: Path) -> None:
+    """As docs/extending.md tells it."""
+    for path, content in {
+        "runtimes/cobol/README.md.in": "## COBOL for @FUNCTION@\n",
+        "runtimes/cobol/taken-names.txt": "perform\n",
+        "runtimes/cobol/files/runtime.mk": "HANDLER := main\n",
+        "runtimes/cobol/files/@PACKAGE@.cob.in": "* @RUNTIME_VERSION@\n",
+        "runtimes/cobol/handlers/none/main.cob": "* by hand @PACKAGE@\n",
+        "runtimes/cobol/handlers/telegram/main.cob": "* by telegram\n",
+        "triggers/telegram/README.md.in": "A telegram invokes it.\n",
+        "triggers/telegram/files/deployment/trigger.tf": "# telegrams\n",
+        "triggers/telegram/files/deployment/environments/@ENVIRONMENT@.txt.in": "@ENVIRONMENT@\n",
+    }.items():
+        (template / path).parent.mkdir(parents=True, exist_ok=True)
+        (template / path).write_text(content)
+    questions = json.loads((template / "cookiecutter.json").read_text("utf-8"))
+    questions["runtime"].append("cobol85")
+    questions["_languages"]["cobol85"] = "cobol"
+    questions["trigger"].append("telegram")
+    (template / "cookiecutter.json").write_text(json.dumps(questions))
+
+    repository = generated(template, function_name="tele-type", runtime="cobol85", trigger="telegram")
+
+    readme = (repository / "README.md").read_text()
+    assert "## COBOL for tele-type" in readme
+    assert "A telegram invokes it." in readme
+    assert (repository / "tele_type.cob").read_text() == "* 85\n"
+    assert (repository / "main.cob").read_text() == "* by telegram\n"
+    assert (repository / "deployment/trigger.tf").read_text() == "# telegrams\n"
+    assert (repository / "deployment/environments/stage.txt").read_text() == "stage\n"
+    assert "RUNTIME := cobol85" in (repository / "Makefile").read_text()
+    python = {"pyproject.toml", "src", "tests", "events", "requirements.txt", "wiring.json"}
+    assert python.isdisjoint(path.name for path in repository.iterdir())
+
+
+def test_a_runtime_that_has_no_handler_for_a_trigger_is_refused(
+    template: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    questions = json.loads((template / "cookiecutter.json").read_text("utf-8"))
+    questions["trigger"].append("telegram")
+    (template / "cookiecutter.json").write_text(json.dumps(questions))
+
+    with pytest.raises(Exception, match="Hook script failed"):
+        generated(template, trigger="telegram")
+
+    assert "trigger: telegram has no handler in python3.13 yet" in capfd.readouterr().err
+
+
+def test_nothing_empty_and_nothing_of_the_template_is_left(bake: Bake) -> None:
+    repository = bake()
+
+    assert [path for path in repository.rglob("*") if path.is_dir() and not list(path.iterdir())] == []
+    assert [path for path in repository.rglob("*") if path.suffix == ".in" or "@" in path.name] == []
