@@ -2,7 +2,7 @@ PYTHON ?= python3
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help foundation demo test lint format lock benchmarks clean
+.PHONY: help foundation demo bake test lint format lock benchmarks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,9 @@ foundation-%: .venv/installed ## The same for one account, such as make foundati
 
 demo: .venv/installed ## Generate a sample function, build it, deploy it into an emulated account, invoke it
 	.venv/bin/python -m rehearsal.demo
+
+bake: .venv/installed ## Show at each save what users get of it; ANSWERS="trigger=none" for other answers
+	.venv/bin/python tests/tools/bake.py $(ANSWERS)
 
 test: .venv/installed build/linters/installed build/actionlint/installed lint ## Run everything that CI runs
 	.venv/bin/pytest
