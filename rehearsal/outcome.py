@@ -6,7 +6,7 @@ from typing import Any
 
 from emulator.accounts import JournalEntry
 from emulator.calls import Check
-from rehearsal.pipelines import Run
+from rehearsal.actions.action import Run
 
 
 @dataclass

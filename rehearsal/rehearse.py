@@ -21,9 +21,11 @@ from emulator.accounts import EmulatedAccounts
 from emulator.calls import Check
 from foundation import terraform
 from rehearsal import foundation, grants
+from rehearsal.actions.action import Approval, Run
 from rehearsal.foundation import FoundationError
+from rehearsal.git import git
 from rehearsal.outcome import Rehearsal
-from rehearsal.pipelines import Approval, Run, Walker, git
+from rehearsal.pipelines import Walker
 from rehearsal.processes import started
 from rehearsal.screen import Screen
 
@@ -124,7 +126,8 @@ def promote(
 
     owner = rehearsal.facts["github_owner"]
     repositories = {f"{owner}/{rehearsal.function}": github}
-    walker = Walker(world, rehearsal.facts["region"], repositories, decide, on_run, runs=rehearsal.runs)
+    region, runs = rehearsal.facts["region"], rehearsal.runs
+    walker = Walker(world, region, repositories, decide, on_run=on_run, runs=runs)
     with timed(rehearsal, "walk"):
         # A new pipeline runs at once: those that wait for a release do so before there is one.
         walker.walk([account["id"] for account in accounts[1:]])

@@ -11,8 +11,10 @@ import yaml
 
 from emulator.accounts import EmulatedAccounts
 from rehearsal import demo
+from rehearsal.actions.action import Run
+from rehearsal.git import git
 from rehearsal.outcome import Rehearsal
-from rehearsal.pipelines import Run, Walker, git
+from rehearsal.pipelines import Walker
 
 TEMPLATE = Path(__file__).parents[1]
 FACTS = yaml.safe_load((TEMPLATE / "accounts.yaml").read_text())

@@ -19,7 +19,9 @@ import pytest
 from emulator.accounts import EmulatedAccounts
 from foundation import terraform
 from rehearsal import demo, people
-from rehearsal.pipelines import Run, Walker, git
+from rehearsal.actions.action import Run
+from rehearsal.git import git
+from rehearsal.pipelines import Walker
 from tests.worlds import FACTS, NAME, PROD, REGION, STAGE, Rehearsed, World
 
 WITHOUT_AWS = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

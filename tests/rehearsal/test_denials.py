@@ -7,9 +7,9 @@ import pytest
 from emulator.accounts import EmulatedAccounts
 from emulator.calls import Caller, Check
 from rehearsal import demo, grants, report
+from rehearsal.git import git
 from rehearsal.grants import Grant
 from rehearsal.outcome import Rehearsal
-from rehearsal.pipelines import git
 from rehearsal.rehearse import Options, rehearse
 from rehearsal.screen import Screen, conclude
 from tests.worlds import Rehearsed

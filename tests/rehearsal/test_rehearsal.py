@@ -15,8 +15,8 @@ import pytest
 from cookiecutter.main import cookiecutter
 
 from rehearsal import cli, report
+from rehearsal.git import git
 from rehearsal.outcome import Rehearsal, as_json
-from rehearsal.pipelines import git
 from rehearsal.rehearse import Options, RehearsalError, apply_pipelines, rehearse
 from rehearsal.screen import Screen
 from tests.organizations import environment, organization_of, repository_of

@@ -21,8 +21,8 @@ from emulator.judge.checks import AWS
 from emulator.judge.policies import applies, listed, name
 from foundation import terraform
 from rehearsal import grants, people
+from rehearsal.git import git
 from rehearsal.grants import Grant
-from rehearsal.pipelines import git
 from rehearsal.rehearse import apply_pipelines
 from tests.conftest import needs
 from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, Rehearsed, World

@@ -1,0 +1,1 @@
+"""The actions of pipelines, a file for each kind of them."""

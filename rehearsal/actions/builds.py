@@ -1,0 +1,165 @@
+"""Builds: a CodeBuild project's buildspec, run with the role of the project."""
+
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+from foundation import terraform
+from rehearsal import buildspec
+from rehearsal.actions.action import Action, ActionError
+from rehearsal.git import git
+
+# What a machine needs to install packages, and nothing else of its environment.
+OF_THE_MACHINE = re.compile(
+    r"(PIP|UV|NPM_CONFIG|PYENV)_\w+|\w+_PROXY|LANG|LC_\w+|SSL_CERT_\w+|TMPDIR", re.IGNORECASE
+)
+DEFAULT_BUILD_MINUTES = 60
+
+
+class Build(Action):
+    """Runs a project's buildspec on the input artifacts."""
+
+    def unseen(self) -> list[tuple[str, str]]:
+        """Return what CodePipeline does in the pipeline's role."""
+        name = self.configuration["ProjectName"]
+        project = f"arn:aws:codebuild:{self.region}:{self.account}:project/{name}"
+        return [("codebuild:BatchGetBuilds", project)]
+
+    def perform(self) -> str:
+        """Run a CodeBuild project's buildspec on the input artifacts, with the role of the project."""
+        name = self.configuration["ProjectName"]
+        started = self.client("codebuild").start_build(projectName=name)["build"]
+        project = self.world.client("codebuild", self.account, self.region).batch_get_projects(names=[name])[
+            "projects"
+        ][0]
+        role = project["serviceRole"].rpartition("/")[2]
+        where = f"arn:aws:s3:::{self.store['location']}/"
+        versions = [("s3:GetObjectVersion", where + self.memory.artifacts[name]) for name in self.inputs()]
+        self.act("codebuild.amazonaws.com", project["serviceRole"], versions, project["arn"])
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            primary = self.configuration.get("PrimarySource", self.inputs()[0])
+            variables = self.variables(project, role, started, folder)
+            for artifact in self.inputs():
+                place = folder / ("src" if artifact == primary else f"src-{artifact}")
+                variables["CODEBUILD_SRC_DIR" if artifact == primary else f"CODEBUILD_SRC_DIR_{artifact}"] = (
+                    str(place)
+                )
+                self.unpack(artifact, place, project)
+            minutes = project.get("timeoutInMinutes") or DEFAULT_BUILD_MINUTES
+            try:
+                done = buildspec.run(
+                    folder / "src",
+                    project["source"].get("buildspec") or "buildspec.yml",
+                    variables,
+                    lambda command: self.walk.on_command(self.record, command),
+                    self.walk.build_seconds or minutes * 60,
+                )
+            except buildspec.BuildError as error:
+                self.finish_build(project, role, started, error.build)
+                raise ActionError(f"{name}: {error}") from None
+            except ValueError as error:
+                raise ActionError(f"{name}: {error}") from None
+            self.finish_build(project, role, started, done)
+            self.export(done.exported)
+            if self.action.get("outputArtifacts"):
+                artifact_zip = folder / "artifact.zip"
+                buildspec.zipped(done.artifacts, artifact_zip)
+                self.keep(artifact_zip.read_bytes(), role)
+        return "; ".join(f"{report}: {said}" for report, said in done.reports.items())
+
+    def variables(
+        self, project: dict[str, Any], role: str, started: dict[str, Any], folder: Path
+    ) -> dict[str, str]:
+        """Return the variables of a build: https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html."""
+        home = folder / "home"
+        home.mkdir()
+        cache, config = (
+            os.environ.get(f"XDG_{what}_HOME") or str(Path.home() / default)
+            for what, default in (("CACHE", ".cache"), ("CONFIG", ".config"))
+        )
+        own = {name: value for name, value in os.environ.items() if OF_THE_MACHINE.fullmatch(name)}
+        actions = json.loads(self.configuration.get("EnvironmentVariables", "[]"))
+        given = {
+            v["name"]: v["value"] for v in [*project["environment"].get("environmentVariables", []), *actions]
+        }
+        revisions = next(e for e in self.world.ask("find") if e["id"] == self.execution["id"])["revisions"]
+        source = f"arn:aws:s3:::{self.store['location']}/{self.memory.artifacts[self.inputs()[0]]}"
+        return {
+            **own,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "HOME": str(home),
+            "XDG_CACHE_HOME": cache,
+            "XDG_CONFIG_HOME": config,
+            **terraform.environment(folder),
+            **self.world.environment(self.account, self.region, role),
+            "CODEBUILD_BUILD_ARN": started["arn"],
+            "CODEBUILD_BUILD_ID": started["id"],
+            "CODEBUILD_BUILD_IMAGE": project["environment"]["image"],
+            "CODEBUILD_BUILD_NUMBER": str(started.get("buildNumber", 1)),
+            "CODEBUILD_INITIATOR": f"codepipeline/{self.pipeline['name']}",
+            "CODEBUILD_KMS_KEY_ID": project.get("encryptionKey", ""),
+            "CODEBUILD_LOG_PATH": started["id"].rpartition(":")[2],
+            "CODEBUILD_RESOLVED_SOURCE_VERSION": revisions[0]["revisionId"],
+            "CODEBUILD_SOURCE_VERSION": source,
+            "CODEBUILD_START_TIME": str(int(time.time() * 1000)),
+            **given,
+        }
+
+    def unpack(self, artifact: str, folder: Path, project: dict[str, Any]) -> None:
+        """Put an input artifact into a folder; a reference's commit is cloned, in full."""
+        role = project["serviceRole"].rpartition("/")[2]
+        s3 = self.world.client("s3", self.account, self.region, role)
+        body = s3.get_object(Bucket=self.store["location"], Key=self.memory.artifacts[artifact])[
+            "Body"
+        ].read()
+        if body.startswith(b"PK"):
+            packed = folder.with_suffix(".zip")
+            packed.write_bytes(body)
+            with ZipFile(packed) as archive:
+                for entry in archive.infolist():
+                    path = Path(archive.extract(entry, folder))
+                    if mode := entry.external_attr >> 16 & 0o777:
+                        path.chmod(mode)
+        else:
+            reference = json.loads(body)
+            uses = [("codestar-connections:UseConnection", reference["connection"])]
+            self.act("codebuild.amazonaws.com", project["serviceRole"], uses, project["arn"])
+            source = self.walk.repositories[reference["repository"]]
+            git(
+                folder.parent,
+                "clone",
+                "--quiet",
+                "--no-hardlinks",
+                "--branch",
+                reference["branch"],
+                str(source),
+                str(folder),
+            )
+            git(folder, "checkout", "--quiet", reference["commit"])
+
+    def finish_build(
+        self, project: dict[str, Any], role: str, started: dict[str, Any], build: buildspec.Build
+    ) -> None:
+        """Keep what a build said: for the report, and in its log group."""
+        self.record.commands, self.record.notes = build.commands, build.notes
+        cloudwatch = project.get("logsConfig", {}).get("cloudWatchLogs", {})
+        group = cloudwatch.get("groupName") or f"/aws/codebuild/{project['name']}"
+        stream = started["id"].rpartition(":")[2]
+        logs = self.world.client("logs", self.account, self.region, role)
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        now = int(time.time() * 1000)
+        lines = [f"{c.phase}: {c.text}\n{c.output}" for c in build.commands]
+        if lines:
+            events = [{"timestamp": now, "message": line[:200_000]} for line in lines]
+            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+        reports = f"arn:aws:codebuild:{self.region}:{self.account}:report-group/{project['name']}-"
+        actions = ("CreateReportGroup", "CreateReport", "UpdateReport", "BatchPutTestCases")
+        told = [(f"codebuild:{action}", reports + name) for name in build.reports for action in actions]
+        self.act("codebuild.amazonaws.com", project["serviceRole"], told, project["arn"])
