@@ -10,6 +10,7 @@ from zipfile import ZipFile
 import pytest
 
 from rehearsal import buildspec
+from tests.conftest import Bake
 from tests.worlds import TEMPLATE
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
@@ -218,10 +219,14 @@ def test_a_missing_buildspec_is_named(tmp_path: Path) -> None:
         buildspec.run(tmp_path, "deploy.yml", ENVIRONMENT)
 
 
-@pytest.mark.parametrize("path", sorted(TEMPLATE.glob("*cookiecutter*/**/*.yml")), ids=lambda path: path.name)
-def test_the_template_s_own_buildspecs_are_as_documented(path: Path) -> None:
-    if ".github" not in path.parts:
-        buildspec.read(path)
+def test_a_generated_repository_s_buildspecs_are_as_documented(bake: Bake) -> None:
+    repository = bake()
+    found = {
+        str(path.relative_to(repository)): buildspec.read(path)
+        for path in [*repository.glob("*.yml"), *repository.glob("[!.]*/**/*.yml")]
+    }
+
+    assert found.keys() == {"buildspec.yml", "deployment/buildspec.yml", "deployment/plan.yml"}
 
 
 # Terraform's installer
@@ -231,7 +236,7 @@ def installer(
     folder: Path, fetch: str, terraform: str, tool: str = "curl"
 ) -> subprocess.CompletedProcess[str]:
     """Run the installer where Terraform and what fetches it, a tool, are scripts."""
-    source = next(TEMPLATE.glob("*cookiecutter*/deployment/install-terraform.sh"))
+    source = TEMPLATE / "{{cookiecutter.function_name}}/deployment/install-terraform.sh"
     (folder / "deployment").mkdir()
     shutil.copy(source, folder / "deployment")
     if not (folder / "terraform.sha256").exists():
