@@ -8,8 +8,9 @@ Runs with credentials of the ops account. Each plan is shown and asked about; AU
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -20,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from foundation import terraform
 from hooks.accounts_file import check
 from hooks.people import entrances, profiles, switch_role_link
+from screen import Screen
 
 FOLDER = Path(__file__).parent
 FORBIDDEN, NOT_FOUND, CHANGES = 403, 404, 2
@@ -28,12 +30,13 @@ FORBIDDEN, NOT_FOUND, CHANGES = 403, 404, 2
 class Foundation:
     """The Terraform of the foundation, applied to one account after another."""
 
-    def __init__(self, accounts: dict[str, Any], folder: Path = FOLDER) -> None:
+    def __init__(self, accounts: dict[str, Any], screen: Screen, folder: Path = FOLDER) -> None:
         """Prepare to apply.
 
-        accounts: what hooks/accounts_file.py reads. folder: this one or a copy, beside an accounts.yaml.
+        accounts: what hooks/accounts_file.py reads. screen: where steps are shown. folder: this one or a
+        copy, beside an accounts.yaml.
         """
-        self.accounts, self.folder = accounts, folder
+        self.accounts, self.screen, self.folder = accounts, screen, folder
         self.bucket = accounts["ops"]["state_bucket"]
         self.build = folder / "build"
         self.build.mkdir(exist_ok=True)
@@ -71,15 +74,31 @@ class Foundation:
     def terraform(self, account: str, subcommand: str, *arguments: str) -> int:
         """Run Terraform and return its exit code, 0 or (for a plan with changes) 2; else exit."""
         variables = self.variables | {"TF_DATA_DIR": f"build/{account}"}
-        plain = [] if sys.stdout.isatty() else ["-no-color"]
+        console = self.screen.console
+        plain = ["-no-color"] if console.no_color or not console.is_interactive else []
         command = ["terraform", subcommand, "-input=false", *plain, *arguments]
-        try:
-            code = subprocess.run(command, cwd=self.folder, env=variables, check=False).returncode
-        except FileNotFoundError:
-            sys.exit("foundation: terraform is not on PATH; install Terraform 1.11 or later")
-        if code not in (0, CHANGES):
-            sys.exit(f"foundation: {account}: terraform {subcommand} failed, see above; then run it again")
-        return code
+        # What init prints is for those for whom it fails; the rest a person reads as it comes.
+        output = subprocess.PIPE if subcommand == "init" else None
+        with self.screen.step(account, subcommand) as step:
+            try:
+                with nullcontext() if output else self.screen.paused():
+                    done = subprocess.run(
+                        command,
+                        cwd=self.folder,
+                        env=variables,
+                        stdout=output,
+                        stderr=output and subprocess.STDOUT,
+                        text=True,
+                        check=False,
+                    )
+            except FileNotFoundError:
+                sys.exit("foundation: terraform is not on PATH; install Terraform 1.11 or later")
+            if done.returncode not in (0, CHANGES):
+                step.text = f"exit code {done.returncode}\n{done.stdout or ''}"
+                sys.exit(
+                    f"foundation: {account}: terraform {subcommand} failed, see above; then run it again"
+                )
+        return done.returncode
 
     def backend(self, account: str) -> list[str]:
         """Return the arguments that tell Terraform where an account's state is."""
@@ -184,7 +203,9 @@ def main(chosen: list[str]) -> None:
     if unknown := [name for name in chosen if name not in names]:
         sys.exit(f"foundation: {unknown[0]} is not in accounts.yaml; it has {', '.join(names)}")
     check_identity(accounts)
-    foundation = Foundation(accounts)
+    began, screen, seconds = time.monotonic(), Screen(), dict[str, float]()
+    screen.expect((name, "apply") for name in chosen or names)
+    foundation = Foundation(accounts, screen)
     if foundation.bucket_exists():
         if removed := sorted(set(foundation.applied()) - set(names)):
             sys.exit(
@@ -194,9 +215,12 @@ def main(chosen: list[str]) -> None:
     elif chosen and chosen[0] != "ops":
         sys.exit(f"foundation: ops keeps the state of {chosen[0]} and comes first: make foundation-ops")
     for name in chosen or names:
-        print(f"\n=== {name}", flush=True)
+        account_began = time.monotonic()
         foundation.apply(name, approve=os.environ.get("AUTO_APPROVE") == "1")
-    print(next_steps(accounts))
+        seconds[name] = time.monotonic() - account_began
+    screen.say(next_steps(accounts))
+    screen.parts(seconds, time.monotonic() - began)
+    screen.verdict(True, f"The foundation stands in {', '.join(chosen or names)}.")
 
 
 if __name__ == "__main__":

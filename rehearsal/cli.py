@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from emulator.accounts import EmulatedAccounts
-from rehearsal import people
+from rehearsal import people, report
 from rehearsal.outcome import Rehearsal, as_json
 from rehearsal.rehearse import Options, RehearsalError, emulation, provide_terraform, rehearse
-from rehearsal.screen import Screen, conclude
+from screen import Screen
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -63,6 +63,23 @@ def main(given: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 1 if rehearsal.problem else 0
+
+
+def conclude(rehearsal: Rehearsal, screen: Screen, page: Path) -> None:
+    """Write the page, and say how it ended."""
+    page.write_text(report.html(rehearsal), "utf-8")
+    for who, action, resource, where in report.denied(rehearsal):
+        screen.say(f"\n{who} may not {action} on {resource}\n  {where}")
+    for file, text in rehearsal.to_paste.items():
+        screen.say(f"\nWhat {file} lacks, to paste there:\n\n{text}")
+    screen.say()
+    screen.table([("environment", "version", "revision", "commit"), *report.running(rehearsal)])
+    screen.parts(rehearsal.seconds, rehearsal.total)
+    screen.say(f"\n{page}")
+    if rehearsal.problem:
+        cause, _, _ = rehearsal.problem.partition("\n")
+        screen.say(f"\n{cause}\n{report.advice(rehearsal.problem)}")
+    screen.verdict(not rehearsal.problem, rehearsal.verdict)
 
 
 def keep(world: EmulatedAccounts, rehearsal: Rehearsal, folder: Path, screen: Screen) -> None:

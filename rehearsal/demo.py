@@ -10,9 +10,12 @@ from tempfile import mkdtemp
 from cookiecutter.main import cookiecutter
 from uv import find_uv_bin
 
+from emulator.accounts import EmulatedAccounts
+from rehearsal.cli import conclude
 from rehearsal.foundation import TEMPLATE
+from rehearsal.outcome import Rehearsal
 from rehearsal.rehearse import Options, RehearsalError, emulation, provide_terraform, rehearse
-from rehearsal.screen import Screen, conclude
+from screen import Screen
 
 
 def commit(repository: Path, message: str = "Born from the template") -> None:
@@ -51,29 +54,35 @@ def clone(repository: Path, folder: Path) -> Path:
 
 def main() -> int:
     """Run the demo; return its exit code. Where the generated repository lies is printed at the end."""
-    folder, screen = Path(mkdtemp(prefix="lambda-template-")), Screen(quiet=False)
+    folder, screen = Path(mkdtemp(prefix="lambda-template-")), Screen()
     repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder)))
     commit(repository)
+    screen.say(f"The generated repository lies in {repository}")
     try:
         with emulation() as (world, scratch):
             provide_terraform(repository, scratch)
             rehearsal = rehearse(Options(repository), screen, world, scratch)
+            if not rehearsal.problem:
+                release = json.dumps(rehearsal.release, indent=2, ensure_ascii=False)
+                screen.say(f"\n{asked(world, rehearsal)}\nrelease: {release}")
             conclude(rehearsal, screen, folder / "rehearsal.html")
-            last = rehearsal.facts["environments"][-1]
-            functions = world.client("lambda", last["id"], rehearsal.facts["region"])
-            event = b'{"name": "Ada"}'
-            answer = functions.invoke(FunctionName=rehearsal.function, Qualifier="live", Payload=event)
-            said = answer["Payload"].read().decode()
-            (call,) = [entry for entry in world.journal() if entry.operation == "Invoke"][-1:]
     except RehearsalError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    screen.say(f"\n{last['name']} was asked {event.decode()} and answered {said} ({call.note})")
-    screen.say(f"release: {json.dumps(rehearsal.release, indent=2, ensure_ascii=False)}")
-    screen.say(f"\nThe generated repository lies in {repository}")
     return 1 if rehearsal.problem else 0
+
+
+def asked(world: EmulatedAccounts, rehearsal: Rehearsal) -> str:
+    """Ask the function in the last environment; return what it was asked and what it answered."""
+    last = rehearsal.facts["environments"][-1]
+    functions = world.client("lambda", last["id"], rehearsal.facts["region"])
+    event = b'{"name": "Ada"}'
+    answer = functions.invoke(FunctionName=rehearsal.function, Qualifier="live", Payload=event)
+    said = answer["Payload"].read().decode()
+    (call,) = [entry for entry in world.journal() if entry.operation == "Invoke"][-1:]
+    return f"{last['name']} was asked {event.decode()} and answered {said} ({call.note})"
 
 
 if __name__ == "__main__":

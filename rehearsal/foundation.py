@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,12 @@ TEMPLATE = Path(__file__).parents[1]
 
 
 class FoundationError(Exception):
-    """The foundation could not be applied; the message ends with what was printed."""
+    """The foundation could not be applied to an account; the message ends with what was printed."""
+
+    def __init__(self, account: str, printed: str) -> None:
+        """Keep the account."""
+        super().__init__(f"the foundation of {account} could not be applied:\n{printed}")
+        self.account = account
 
 
 def command(
@@ -71,17 +76,20 @@ class Applying:
             process = started([*line, name], cwd=place, env=environment, stdout=output, stderr=output)
             self._processes[name] = self._end.enter_context(process)
 
-    def stand(self) -> Iterator[str]:
+    def stand(self, on_start: Callable[[str], object] = lambda name: None) -> Iterator[str]:
         """Begin, and yield the accounts, each when all of it stands, lifecycle rules aside.
 
-        ops comes first, and the rest as soon as there is a bucket for their state. Raises FoundationError.
+        ops comes first, and the rest as soon as there is a bucket for their state. on_start: told of each
+        account as it begins. Raises FoundationError.
         """
+        on_start("ops")
         self._start("ops")
         ops = self.facts["ops"]
         s3 = self.world.client("s3", ops["id"], self.facts["region"])
         while not self._ended("ops") and not exists(s3, ops["state_bucket"]):
             time.sleep(0.1)
         for environment in self.facts["environments"]:
+            on_start(environment["name"])
             self._start(environment["name"])
         waiting = set(self._processes)
         while waiting:
@@ -100,7 +108,7 @@ class Applying:
         code = self._processes[name].poll()
         if code:
             printed = (self.folder / name / "output").read_text()
-            raise FoundationError(f"the foundation of {name} could not be applied:\n{printed[-4000:]}")
+            raise FoundationError(name, printed[-4000:])
         return code == 0
 
 

@@ -1,6 +1,5 @@
 """What has been rehearsed, and how it ended."""
 
-import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,19 +13,19 @@ class Rehearsal:
     """What has been rehearsed: a commit of a function, through environments.
 
     revision, subject: of the commit. last: the environment that it has to reach. seconds: by part, in the
-    order in which they began. release: what was built, as release.json says. running: what runs where.
-    problem: why the last environment does not run the commit's package, empty if it does. denied: what roles
-    tried and may not do, with where to change that. to_paste: the statements that they lack, by file. unused:
-    by role and statement, what nothing has used.
+    order in which they ended. total: seconds in all. release: what was built, as release.json says. running:
+    what runs where. problem: why the last environment does not run the commit's package, empty if it does.
+    denied: what roles tried and may not do, with where to change that. to_paste: the statements that they
+    lack, by file. unused: by role and statement, what nothing has used.
     """
 
     function: str
     revision: str
     subject: str
     facts: dict[str, Any]
-    last: str = ""
-    began: float = field(default_factory=time.monotonic)
+    last: str
     seconds: dict[str, float] = field(default_factory=dict)
+    total: float = 0
     runs: list[Run] = field(default_factory=list)
     release: dict[str, str] = field(default_factory=dict)
     running: list[dict[str, str]] = field(default_factory=list)
@@ -39,6 +38,12 @@ class Rehearsal:
     def name(self, account: str) -> str:
         """Return what an account is called."""
         return next((str(e["name"]) for e in self.facts["environments"] if e["id"] == account), "ops")
+
+    @property
+    def verdict(self) -> str:
+        """Return whether the last environment runs the commit."""
+        does = "does not run" if self.problem else "runs"
+        return f"{self.last} {does} {self.function} {self.revision[:12]}"
 
     @property
     def failures(self) -> list[Run]:

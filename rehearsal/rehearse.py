@@ -7,8 +7,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,14 +20,14 @@ from botocore.exceptions import ClientError
 from emulator.accounts import EmulatedAccounts
 from emulator.calls import Check
 from foundation import terraform
-from rehearsal import foundation, grants
+from rehearsal import foundation, grants, report
 from rehearsal.actions.action import Approval, Run
 from rehearsal.foundation import FoundationError
 from rehearsal.git import git
 from rehearsal.outcome import Rehearsal
 from rehearsal.pipelines import Walker
 from rehearsal.processes import started
-from rehearsal.screen import Screen
+from screen import Screen, Step
 
 SHOWN = 4000  # characters of what a failed command printed
 
@@ -80,25 +80,44 @@ def rehearse(options: Options, screen: Screen, world: EmulatedAccounts, folder: 
 
     Raises RehearsalError.
     """
+    began = time.monotonic()
     rehearsal = begin(options, screen)
-    rehearsal.last = selected(rehearsal.facts, options.until)[-1]["name"]
+    accounts = ["ops", *(environment["name"] for environment in rehearsal.facts["environments"])]
+    screen.expect([*((account, "foundation") for account in accounts), ("all", "pipelines")])
     world.ask("enforce")
     founding = foundation.Applying(world, rehearsal.facts, folder / "foundation")
     try:
         if is_founded(world, rehearsal.facts):
             promote(rehearsal, options, screen, world, folder)
         else:
-            with timed(rehearsal, "all"), founding:
+            with founding:
                 with timed(rehearsal, "foundation"):
-                    for name in founding.stand():
-                        seconds = time.monotonic() - rehearsal.began
-                        screen.line(name, "foundation", "", seconds=seconds)
+                    stand(founding, screen)
                 promote(rehearsal, options, screen, world, folder)
-                founding.wait()
+                with part(rehearsal, screen, "lifecycle rules"):
+                    founding.wait()
     except FoundationError as error:
         raise RehearsalError(str(error)) from None
-    rehearsal.journal = world.journal()
+    rehearsal.journal, rehearsal.total = world.journal(), time.monotonic() - began
     return rehearsal
+
+
+def stand(founding: foundation.Applying, screen: Screen) -> None:
+    """Wait until the foundation stands in all accounts. Raises FoundationError."""
+    steps: dict[str, Step] = {}
+
+    with ExitStack() as end:
+
+        def begin(account: str) -> None:
+            steps[account] = end.enter_context(screen.step(account, "foundation"))
+
+        try:
+            for account in founding.stand(begin):
+                steps[account].end()
+        except FoundationError as error:
+            for account, step in steps.items():
+                step.end("failed" if account == error.account else "stopped")
+            raise
 
 
 def promote(
@@ -110,33 +129,57 @@ def promote(
     git(folder, "clone", "--quiet", str(options.repository), str(github))
     git(github, "checkout", "--quiet", "-B", "main", rehearsal.revision)
     git(folder, "clone", "--quiet", str(github), str(people))
-    with timed(rehearsal, "pipelines"):
+    with part(rehearsal, screen, "pipelines") as step:
         apply_pipelines(world, rehearsal.facts, people, folder)
-    count = len(rehearsal.facts["environments"])
-    screen.line("all", "pipelines", "", seconds=rehearsal.seconds["pipelines"], text=f"{count} applied")
-
-    def on_run(run: Run) -> None:
-        if run.status != "InProgress":
-            status = "waits: " if run.waits else "FAILED: " if run.status == "Failed" else ""
-            place = (rehearsal.name(run.account), run.stage, run.action)
-            screen.line(*place, seconds=run.seconds, text=status + run.message)
+        step.text = f"{len(rehearsal.facts['environments'])} applied"
 
     def decide(approval: Approval) -> tuple[bool, str]:
         return options.approve, "rehearsed" if options.approve else "rejected in a rehearsal"
 
     owner = rehearsal.facts["github_owner"]
     repositories = {f"{owner}/{rehearsal.function}": github}
-    region, runs = rehearsal.facts["region"], rehearsal.runs
-    walker = Walker(world, region, repositories, decide, on_run=on_run, runs=runs)
-    with timed(rehearsal, "walk"):
-        # A new pipeline runs at once: those that wait for a release do so before there is one.
+    walker = Walker(world, rehearsal.facts["region"], repositories, decide, runs=rehearsal.runs)
+    with timed(rehearsal, "walk"), ExitStack() as end:
+        # A new pipeline runs at once: those that wait for a release do so before there is one, and unseen.
         walker.walk([account["id"] for account in accounts[1:]])
+        screen.expect(actions(world, rehearsal, accounts))
+        walker.on_run = shown(rehearsal, screen, end)
+        for run in rehearsal.failures:
+            walker.on_run(run)
         walker.walk([account["id"] for account in accounts])
 
     rehearsal.running = [what_runs(world, rehearsal, account) for account in rehearsal.facts["environments"]]
     rehearsal.release = built(world, rehearsal, walker)
     rehearsal.problem = problem(rehearsal, accounts[-1])
-    weigh(rehearsal, world, walker)
+    screen.expect([("all", "permissions"), ("all", "lifecycle rules")])
+    with part(rehearsal, screen, "permissions"):
+        weigh(rehearsal, world, walker)
+
+
+def actions(
+    world: EmulatedAccounts, rehearsal: Rehearsal, accounts: list[dict[str, Any]]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the actions of a function's pipelines, with environment and stage."""
+    for account in accounts:
+        client = world.client("codepipeline", account["id"], rehearsal.facts["region"])
+        for stage in client.get_pipeline(name=rehearsal.function)["pipeline"]["stages"]:
+            for action in stage["actions"]:
+                yield account["name"], stage["name"], action["name"]
+
+
+def shown(rehearsal: Rehearsal, screen: Screen, end: ExitStack) -> Callable[[Run], None]:
+    """Return what shows a run as it begins and as it ends; end: ends those that have not ended by then."""
+    steps: dict[int, Step] = {}
+
+    def show(run: Run) -> None:
+        if id(run) not in steps:
+            step = screen.step(rehearsal.name(run.account), run.stage, run.action)
+            steps[id(run)] = end.enter_context(step)
+        if run.status != "InProgress":
+            steps[id(run)].text = report.cause(run.message)
+            steps[id(run)].end("failed" if run.status == "Failed" else "ok")
+
+    return show
 
 
 def weigh(rehearsal: Rehearsal, world: EmulatedAccounts, walker: Walker) -> None:
@@ -184,7 +227,8 @@ def begin(options: Options, screen: Screen) -> Rehearsal:
     facts = json.loads(git(source, "show", f"{revision}:accounts.json"))
     (backend, *_) = sorted((source / "pipeline/environments").glob("*.tfbackend"))
     function = backend.read_text("utf-8").split('"pipelines/')[1].split("/")[0]
-    rehearsal = Rehearsal(function, revision, git(source, "log", "-1", "--format=%s", revision), facts)
+    subject = git(source, "log", "-1", "--format=%s", revision)
+    rehearsal = Rehearsal(function, revision, subject, facts, selected(facts, options.until)[-1]["name"])
     screen.say(f"Rehearsing {function} at {revision[:12]}: {rehearsal.subject}")
     if git(source, "status", "--porcelain"):
         screen.say("What is not committed is not rehearsed.")
@@ -276,3 +320,10 @@ def timed(rehearsal: Rehearsal, part: str) -> Iterator[None]:
         yield
     finally:
         rehearsal.seconds[part] = time.monotonic() - began
+
+
+@contextmanager
+def part(rehearsal: Rehearsal, screen: Screen, name: str) -> Iterator[Step]:
+    """Show a part that is one step, and note how long it takes."""
+    with timed(rehearsal, name), screen.step("all", name) as step:
+        yield step

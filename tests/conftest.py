@@ -1,10 +1,11 @@
 import fcntl
+import io
 import os
 import pickle
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from cookiecutter.main import cookiecutter
 from emulator.accounts import EmulatedAccounts
 from rehearsal import demo, foundation
 from rehearsal.rehearse import Options, rehearse
-from rehearsal.screen import Screen
+from screen import Screen
 from tests.worlds import FACTS, TEMPLATE, Rehearsed, World
 
 Bake = Callable[..., Path]
@@ -126,9 +127,10 @@ def rehearsed(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
             folder.mkdir()
             repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder)))
             demo.commit(repository)
-            world, lines, screen = founded.fork().__enter__(), list[str](), Screen(quiet=False)
-            screen.say = lines.append  # type: ignore[assignment, method-assign]
-            result = rehearse(Options(repository), screen, world, folder)
+            world = founded.fork().__enter__()
+            with redirect_stdout(io.StringIO()) as written:
+                result = rehearse(Options(repository), Screen(), world, folder)
+            lines = written.getvalue().splitlines()
             (folder / "pickle").write_bytes(pickle.dumps((world.url, repository, lines, result)))
     url, *rest = pickle.loads((shared / "rehearsed/pickle").read_bytes())  # noqa: S301
     world = EmulatedAccounts()

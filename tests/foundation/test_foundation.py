@@ -61,6 +61,9 @@ def test_a_second_run_changes_nothing_and_says_what_people_must_do(
     assert "console.aws.amazon.com/codesuite/settings/connections?region=us-east-1" in done.stdout
     assert "[profile acme-prod-reader]\nrole_arn = arn:aws:iam::444444444444:role/acme-reader" in done.stdout
     assert "switchrole?account=222222222222&roleName=acme-developer&displayName=dev-developer" in done.stdout
+    steps = [line.split()[:3] for line in done.stdout.splitlines() if line.startswith("dev    ")]
+    assert steps[:4] == [["dev", step, status] for step in ("init", "plan") for status in ("...", "ok")]
+    assert done.stdout.endswith("The foundation stands in ops, dev, stage, prod.\n")
 
 
 def test_the_state_of_all_accounts_lies_in_ops_and_none_is_left_on_disk(

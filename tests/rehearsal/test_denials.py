@@ -1,5 +1,7 @@
 """What a function's owner is told who adds something that its roles may not do yet."""
 
+import io
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -7,11 +9,12 @@ import pytest
 from emulator.accounts import EmulatedAccounts
 from emulator.calls import Caller, Check
 from rehearsal import demo, grants, report
+from rehearsal.cli import conclude
 from rehearsal.git import git
 from rehearsal.grants import Grant
 from rehearsal.outcome import Rehearsal
 from rehearsal.rehearse import Options, rehearse
-from rehearsal.screen import Screen, conclude
+from screen import Screen
 from tests.worlds import Rehearsed
 
 TABLE = """\
@@ -86,14 +89,12 @@ def rehearsed_to_dev(
     commit = git(repository, "rev-parse", "HEAD")
     (repository / "newer").write_text(commit)
     demo.commit(repository, "Something newer")
-    lines, screen = list[str](), Screen(quiet=False)
-    screen.say = lambda text="": lines.append(text)  # type: ignore[method-assign]
-    with founded.fork() as world:
-        result = rehearse(Options(repository, until="dev", commit=commit), screen, world, folder)
-    conclude(result, screen, folder / "page.html")
+    with founded.fork() as world, redirect_stdout(io.StringIO()) as written:
+        result = rehearse(Options(repository, until="dev", commit=commit), Screen(), world, folder)
+        conclude(result, Screen(), folder / "page.html")
     assert result.revision == commit
     assert "version" not in result.running[1]
-    return result, lines
+    return result, written.getvalue().splitlines()
 
 
 def test_a_rehearsal_says_which_statements_a_new_table_needs_and_with_them_it_works(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from typing import Any
 import pytest
 from cookiecutter.main import cookiecutter
 
-from rehearsal import cli, report
+from rehearsal import cli
+from rehearsal.foundation import Applying, FoundationError
 from rehearsal.git import git
-from rehearsal.outcome import Rehearsal, as_json
-from rehearsal.rehearse import Options, RehearsalError, apply_pipelines, rehearse
-from rehearsal.screen import Screen
+from rehearsal.outcome import as_json
+from rehearsal.rehearse import Options, RehearsalError, apply_pipelines, rehearse, stand
+from screen import Screen
 from tests.organizations import environment, organization_of, repository_of
 from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, Rehearsed, World
 
@@ -35,10 +37,9 @@ def test_every_environment_runs_the_very_package_of_the_commit(rehearsed: Rehear
     assert result.revision == git(rehearsed.repository, "rev-parse", "HEAD")
 
 
-def test_each_action_is_told_in_a_line(rehearsed: Rehearsed) -> None:
-    told = [line.split()[:3] for line in rehearsed.lines if " s" in line and "waits" not in line]
-
-    assert [line for line in told if line[0] in ("dev", "stage", "prod")] == [
+def test_each_action_is_told_as_it_begins_and_as_it_ends(rehearsed: Rehearsed) -> None:
+    told = [line.split() for line in rehearsed.lines if line.startswith(("dev ", "stage ", "prod "))]
+    actions = [
         ["dev", "Source", "Source"],
         ["dev", "Build", "Build"],
         ["dev", "Deploy", "Deploy"],
@@ -50,6 +51,38 @@ def test_each_action_is_told_in_a_line(rehearsed: Rehearsed) -> None:
         ["prod", "Approve", "Plan"],
         ["prod", "Approve", "Approve"],
         ["prod", "Deploy", "Deploy"],
+    ]
+
+    assert [line[:4] for line in told] == [
+        [*action, status] for action in actions for status in ("...", "ok")
+    ]
+
+
+class Founding(Applying):
+    """A foundation that stands in ops, fails in dev and has not ended in prod."""
+
+    def __init__(self) -> None:
+        pass
+
+    def stand(self, on_start: Callable[[str], object] = print) -> Iterator[str]:
+        for account in "ops", "dev", "prod":
+            on_start(account)
+        yield "ops"
+        raise FoundationError("dev", "AccessDenied")
+
+
+def test_each_account_of_a_foundation_is_told_as_it_begins_and_how_it_ends(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(FoundationError, match="dev could not be applied:\nAccessDenied"):
+        stand(Founding(), Screen())
+
+    told = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
+    assert told[:3] == [[account, "foundation", "..."] for account in ("ops", "dev", "prod")]
+    assert told[3:] == [
+        ["ops", "foundation", "ok"],
+        ["dev", "foundation", "failed"],
+        ["prod", "foundation", "stopped"],
     ]
 
 
@@ -114,27 +147,6 @@ def test_a_pipeline_is_started_by_its_own_release_alone(
     pattern = events.describe_rule(Name=f"{NAME}-promoted")["EventPattern"]
 
     assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"] is starts
-
-
-def test_the_report_stands_alone_and_tells_all(rehearsed: Rehearsed) -> None:
-    page = report.html(rehearsed.result)
-
-    assert "src=" not in page
-    assert 'href="http' not in page
-    for said in (
-        "prod runs the package of this commit",
-        "make test",
-        "terraform apply",
-        "10 to add",
-        "lambda Function",
-    ):
-        assert said in page
-
-
-def test_what_a_commit_says_is_data_in_the_report(rehearsed: Rehearsed) -> None:
-    result = Rehearsal(NAME, "0" * 40, "<script>alert(1)</script>", FACTS, running=[{"environment": "prod"}])
-
-    assert "<script>" not in report.html(result)
 
 
 # The command
