@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from emulator.accounts import EmulatedAccounts
 from rehearsal import demo, foundation, people
 
 TEMPLATE = Path(__file__).parents[1]
+TOOL = Path(sys.executable).with_name("lambda-template")  # this checkout's own
 GREETING = "src/hello_lambda/greeting.py"
 
 
@@ -32,7 +34,7 @@ class Developer:
     def make(self, *arguments: str, at: Path | None = None) -> str:
         """Run a target, in the repository or a clone of it; return what it prints, or end if it fails."""
         done = subprocess.run(
-            ["make", *arguments],
+            ["make", f"TOOL={TOOL}", *arguments],
             cwd=at or self.repository,
             env=self.environment,
             capture_output=True,

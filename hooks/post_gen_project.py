@@ -87,7 +87,7 @@ def revision(template: str, version: str) -> str:
     command = ["git", "-c", "safe.directory=*", "rev-parse", "--show-prefix", "--verify", "HEAD"]
     try:
         asked = subprocess.run(command, cwd=template, env=clean, capture_output=True, check=False)
-    except FileNotFoundError:  # no Git here
+    except OSError:  # no Git here
         return version
     # The first line is where the template lies in its repository, empty if it is one of its own.
     found = re.fullmatch(rb"\n([0-9a-f]+)\n", asked.stdout)

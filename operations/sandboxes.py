@@ -95,7 +95,7 @@ def destroy(name: str) -> None:
         sys.exit(
             f"{gone.full_name} is {there['owner']}'s; if you mean it: make sandbox-destroy NAME={gone.name}"
         )
-    nothing = dict.fromkeys(("handler", "owner", "sha256", "summary"), "")
+    nothing = dict.fromkeys(("handler", "owner", "sha256", "summary"), "-")
     terraform(gone, {"function": FUNCTION, "runtime": ANSWERS["runtime"], **nothing}, "destroy")
     s3 = client("s3")
     for bucket, prefix in (("artifacts_bucket", gone.packages), ("state_bucket", gone.state)):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ FACTS = yaml.safe_load((TEMPLATE / "accounts.yaml").read_text())
 DEV, STAGE, PROD = FACTS["environments"]
 REGION = FACTS["region"]
 NAME = "hello-lambda"
+TOOL = Path(sys.executable).with_name("lambda-template")  # this checkout's own
 
 
 @dataclass

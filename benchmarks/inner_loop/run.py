@@ -16,18 +16,16 @@ from itertools import count
 from pathlib import Path
 from zipfile import ZipFile
 
-from benchmarks.developer import GREETING, Developer, at_work
+from benchmarks.developer import GREETING, TOOL, Developer, at_work
 from benchmarks.tools import compare, timed, tool
 from emulator.accounts import EmulatedAccounts
 
 ROUNDS = 5
 SANDBOX = "hello-lambda-sandbox-me"
 WATCH = """
-import sys
-sys.path.insert(0, "scripts")
-import watch
+from operations import watch
 watch.test = lambda: True
-watch.main("hello-lambda", "me", "python3.13", "aarch64-manylinux_2_34")
+watch.main("me")
 """
 BOTO3 = f"""
 import boto3
@@ -66,7 +64,7 @@ def main() -> None:
 
         def watched() -> float:
             with subprocess.Popen(
-                [developer.repository / ".venv/bin/python", "-c", WATCH],
+                [sys.executable, "-c", WATCH],
                 cwd=developer.repository,
                 env=developer.environment,
                 stdout=subprocess.PIPE,
@@ -90,13 +88,13 @@ def main() -> None:
         update = f"{aws} update-function-code --function-name {SANDBOX} --zip-file fileb://build/package.zip"
         compare(
             {
-                "make sync": saved("make", "sync", "NAME=me"),
+                "make sync": saved("make", f"TOOL={TOOL}", "sync", "NAME=me"),
                 "make watch, tests aside": watched,
                 "boto3": saved(sys.executable, "-c", BOTO3),
                 "aws": saved("sh", "-c", update),
                 "make package, then aws": saved("sh", "-ec", f"make package; {update}"),
                 "sam sync --code": synced_by_sam,
-                "make sandbox (terraform)": saved("make", "sandbox", "NAME=me"),
+                "make sandbox (terraform)": saved("make", f"TOOL={TOOL}", "sandbox", "NAME=me"),
             },
             ROUNDS,
         )

@@ -22,7 +22,7 @@ from rehearsal import demo, people
 from rehearsal.actions.action import Run
 from rehearsal.git import git
 from rehearsal.pipelines import Walker
-from tests.worlds import FACTS, NAME, PROD, REGION, STAGE, Rehearsed, World
+from tests.worlds import FACTS, NAME, PROD, REGION, STAGE, TOOL, Rehearsed, World
 
 WITHOUT_AWS = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 SECOND = "2" * 40
@@ -42,7 +42,7 @@ class Desk:
         """Run make; if something is typed, at a terminal."""
         master, terminal = pty.openpty()
         os.write(master, typed.encode())
-        command = ["make", "--no-print-directory", *arguments, *(f"{k}={v}" for k, v in variables.items())]
+        command = ["make", "--no-print-directory", f"TOOL={TOOL}", *arguments, *(f"{k}={v}" for k, v in variables.items())]
         done = subprocess.run(
             command,
             cwd=self.world.repository,

@@ -20,12 +20,12 @@ from emulator.calls import Check
 from emulator.judge.checks import AWS
 from emulator.judge.policies import applies, listed, name
 from foundation import terraform
-from rehearsal import grants, people
+from rehearsal import demo, grants, people
 from rehearsal.git import git
 from rehearsal.grants import Grant
 from rehearsal.rehearse import apply_pipelines
 from tests.conftest import needs
-from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, Rehearsed, World
+from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, TOOL, Rehearsed, World
 
 PAGE = (TEMPLATE / "docs/security.md").read_text("utf-8")
 
@@ -46,14 +46,14 @@ def life(rehearsed: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iter
     with rehearsed.world.fork() as accounts:
         world = World(rehearsed, accounts, folder)
         granted, policies = grants.granted(accounts, FACTS), documents(world)
-        scripts = Scripts(world)
+        run = People(world)
         change_pipelines(world)
         change_deployment(world)
         fail_to_promote(world)
         operate(world)
-        go_back(world, scripts, rehearsed.result.revision)
-        play(world, scripts)
-        look(scripts)
+        go_back(world, run, rehearsed.result.revision)
+        play(world, run)
+        look(run)
         remove_deployment(world)
         remove_pipelines(world)
         calls = [*rehearsed.result.journal, *accounts.journal()]
@@ -167,8 +167,8 @@ def operate(world: World) -> None:
     assert logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
 
 
-class Scripts:
-    """The repository's own scripts, as people run them by the README's profiles."""
+class People:
+    """People who run the repository's targets by the README's profiles."""
 
     def __init__(self, world: World) -> None:
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -176,17 +176,15 @@ class Scripts:
         self.folder = world.repository
         self.variables = own | people_s | {"HOME": str(world.folder), "WHY": "of a test"}
 
-    def __call__(self, name: str, *arguments: str) -> None:
-        """Run a script to its end."""
-        command = [sys.executable, f"scripts/{name}.py", *arguments]
+    def __call__(self, *command: str | Path) -> None:
+        """Run a command to its end."""
         done = subprocess.run(
             command, cwd=self.folder, env=self.variables, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def first_line(self, name: str, *arguments: str) -> str:
-        """Run a script that goes on by itself until it has said something."""
-        command = [sys.executable, f"scripts/{name}.py", *arguments]
+    def first_line(self, *command: str | Path) -> str:
+        """Run a command that goes on by itself until it has said something."""
         with subprocess.Popen(
             command, cwd=self.folder, env=self.variables, stdout=subprocess.PIPE, text=True
         ) as process:
@@ -196,8 +194,8 @@ class Scripts:
         return line
 
 
-def go_back(world: World, script: Scripts, revision: str) -> None:
-    """Go back in stage in every way, as an operator by the repository's own scripts."""
+def go_back(world: World, run: People, revision: str) -> None:
+    """Go back in stage in every way, as an operator."""
     content = {"Name": NAME, "Alias": "live", "CurrentVersion": "2", "TargetVersion": "1"}
     resource = {NAME: {"Type": "AWS::Lambda::Function", "Properties": content}}
     specification = {"content": json.dumps({"version": 0.0, "Resources": [resource]})}
@@ -208,18 +206,16 @@ def go_back(world: World, script: Scripts, revision: str) -> None:
         revision={"revisionType": "AppSpecContent", "appSpecContent": specification},
     )
     for to in "", "", "changed":  # from what is being shifted, to the version before, to a revision
-        script("rollback", NAME, "stage", to, "--yes")
+        run(TOOL, "rollback", "stage", to, "--yes")
     world.client("lambda", STAGE).delete_function(FunctionName=NAME, Qualifier="1")
-    script("releases", NAME, "stage")
-    script("rollback", NAME, "stage", revision, "--yes")
+    run(TOOL, "releases", "stage")
+    run(TOOL, "rollback", "stage", revision, "--yes")
 
 
-def play(world: World, script: Scripts) -> None:
+def play(world: World, run: People) -> None:
     """Create, change, use and remove a sandbox, as a developer."""
-    built = ("python3.13", "hello_lambda.handler.handle", "0")
-    package = ("package", "python3.13", "aarch64-manylinux_2_34")
-    script(*package)
-    script("sandboxes", "apply", NAME, "ada", *built)
+    demo.install(world.repository)
+    run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
     folder = world.repository / "deployment"
     for path, *changes in (
         (world.repository / "src/hello_lambda/greeting.py", ("Hello", "Hi")),
@@ -232,19 +228,18 @@ def play(world: World, script: Scripts) -> None:
         (folder / "versions.tf", FEWER_TAGS),
     ):
         path.write_text(edit(path.read_text(), *changes))
-    script(*package)
-    script("sandboxes", "apply", NAME, "ada", *built)
-    script("invoke", NAME, "ada", "events/greeting.json")
-    script("sync", NAME, "ada", *package[1:])
-    assert script.first_line("logs", NAME, "ada", "")
-    script("sandboxes", "list", NAME)
-    script("sandboxes", "destroy", NAME, "ada", *built[:2])
+    run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
+    run(TOOL, "invoke", "ada", "events/greeting.json")
+    run(TOOL, "sync", "ada")
+    assert run.first_line(TOOL, "logs", "ada")
+    run(TOOL, "sandboxes")
+    run(TOOL, "sandbox-destroy", "ada")
 
 
-def look(script: Scripts) -> None:
+def look(run: People) -> None:
     """See what runs where, and its log, as a reader."""
-    script("status", NAME, "")
-    assert script.first_line("logs", NAME, "", "stage")
+    run(TOOL, "status")
+    assert run.first_line(TOOL, "logs", "", "stage")
 
 
 def terraform_of(world: World, folder: Path, environment: dict[str, str], *arguments: str) -> None:
