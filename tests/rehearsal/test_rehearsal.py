@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -190,7 +191,9 @@ def test_two_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     result = json.loads(other.communicate()[0])
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"prod         version 1    {git(ours, 'rev-parse', 'HEAD')[:12]}" in done.stdout
+    revision = git(ours, "rev-parse", "HEAD")[:12]
+    assert re.search(rf"^prod +1 +{revision} ", done.stdout, re.MULTILINE)
+    assert done.stdout.endswith(f"prod runs hello-lambda {revision}\n")
     assert (ours / "rehearsal.html").is_file()
     assert (other.returncode, result["problem"]) == (0, "")
     assert [runs["version"] for runs in result["running"]] == ["1"]
