@@ -50,7 +50,7 @@ def main(given: list[str] | None = None) -> int:
         with emulation() as (world, folder):
             if shutil.which("git") is None:
                 raise RehearsalError("git is not on PATH; install it")
-            provide_terraform(options.repository, folder)
+            provide_terraform(options.repository, screen)
             rehearsal = rehearse(options, screen, world, folder)
             conclude(rehearsal, screen, said.report.resolve())
             if said.json:

@@ -60,7 +60,7 @@ def main() -> int:
     screen.say(f"The generated repository lies in {repository}")
     try:
         with emulation() as (world, scratch):
-            provide_terraform(repository, scratch)
+            provide_terraform(repository, screen)
             rehearsal = rehearse(Options(repository), screen, world, scratch)
             if not rehearsal.problem:
                 release = json.dumps(rehearsal.release, indent=2, ensure_ascii=False)

@@ -58,21 +58,22 @@ def emulation() -> Iterator[tuple[EmulatedAccounts, Path]]:
             os.environ["TMPDIR"] = before
 
 
-def provide_terraform(repository: Path, folder: Path) -> None:
+def provide_terraform(repository: Path, screen: Screen) -> None:
     """Put the repository's Terraform on PATH, for us and all that we start. Raises RehearsalError."""
     place = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lambda-template/bin"
     os.environ["PATH"] = f"{place}{os.pathsep}{os.environ['PATH']}"
     script = repository / "deployment/install-terraform.sh"
     if script.is_file():
-        done = subprocess.run(
-            ["sh", "deployment/install-terraform.sh", str(place)],
-            cwd=repository,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode and shutil.which("terraform") is None:
-            raise RehearsalError(f"Terraform cannot be installed: {done.stderr.strip()}; put it on PATH")
+        with screen.step("all", "Terraform"):
+            done = subprocess.run(
+                ["sh", "deployment/install-terraform.sh", str(place)],
+                cwd=repository,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode and shutil.which("terraform") is None:
+                raise RehearsalError(f"Terraform cannot be installed: {done.stderr.strip()}; put it on PATH")
 
 
 def rehearse(options: Options, screen: Screen, world: EmulatedAccounts, folder: Path) -> Rehearsal:

@@ -70,7 +70,7 @@ def running(rehearsal: "Rehearsal") -> list[tuple[str, str, str, str]]:
 
 
 def html(rehearsal: "Rehearsal") -> str:
-    """Return the page: how it ended and what to do, the path, each action with its log, what took how long."""
+    """Return the page: how it ended, what to do, the path, each action with its log, what took how long."""
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -104,7 +104,7 @@ def account(rehearsal: "Rehearsal", environment: dict[str, Any]) -> tuple[Any, .
 
 
 def unused(rehearsal: "Rehearsal") -> list[tuple[str, ...]]:
-    """Return what is granted and nothing has used: role, accounts where it is the same, statement, actions."""
+    """Return what is granted and nothing has used: role, accounts, statement, actions; equal ones once."""
     accounts: dict[tuple[str, str, str], list[str]] = {}
     for role, sid, actions in rehearsal.unused:
         same = (role.rpartition("/")[2], sid, ", ".join(sorted(actions)))
