@@ -35,6 +35,7 @@ lock: .venv/installed ## Take newer dependencies
 	$(LOCK) --upgrade --extra rehearsal --extra dev pyproject.toml -o requirements-dev.txt
 	$(LOCK) --extra rehearsal --constraints requirements-dev.txt pyproject.toml -o rehearsal/requirements.txt
 	$(LOCK) --constraints requirements-dev.txt pyproject.toml -o operations/requirements.txt
+	echo uv | $(LOCK) --constraints requirements-dev.txt - -o operations/installer.txt
 	$(LOCK) --upgrade tests/tools/requirements.in -o tests/tools/requirements.txt
 	$(LOCK) --upgrade emulator/runtime-requirements.in -o emulator/runtime-requirements.txt
 	npm --prefix tests/tools update --package-lock-only

@@ -118,7 +118,7 @@ data "aws_iam_policy_document" "operator_pipelines" {
   }
 }
 
-# Going back to an earlier release: scripts/releases.py of every function's repository.
+# Going back to an earlier release: operations/releases.py.
 data "aws_iam_policy_document" "operator_releases" {
   count = local.environment == null ? 0 : 1
 

@@ -1,6 +1,7 @@
 """Start a rehearsal, whose dependencies are installed when it is first asked for."""
 
 import os
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,15 @@ from operations import install
 def main(given: list[str]) -> None:
     """Become the rehearsal's own command. given: its command line."""
     if find_spec("moto") is None:
-        print("Installing what a rehearsal needs, once", file=sys.stderr, flush=True)
-        install.add(Path(sys.prefix), install.TEMPLATE / "rehearsal/requirements.txt")
+        add_dependencies()
     os.execv(sys.executable, [sys.executable, "-P", "-m", "rehearsal", *given])  # noqa: S606
+
+
+def add_dependencies() -> None:
+    """Install what a rehearsal needs: by uv, which pip installs first, since that takes a third of the time."""
+    print("Installing what a rehearsal needs, once", file=sys.stderr, flush=True)
+    install.add(Path(sys.prefix), install.TEMPLATE / "operations/installer.txt")
+    lock = install.TEMPLATE / "rehearsal/requirements.txt"
+    uv = [Path(sys.executable).with_name("uv"), "pip", "install", "--quiet", "--python", sys.executable]
+    if subprocess.run([*uv, "--require-hashes", "--requirement", lock], check=False).returncode:
+        sys.exit(f"{lock.name} cannot be installed, see above")

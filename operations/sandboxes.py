@@ -20,6 +20,7 @@ from operations.package import PACKAGE
 from operations.repository import ACCOUNTS, ANSWERS, FUNCTION
 from operations.sandbox import ENVIRONMENT, Sandbox, client, sandbox
 from operations.status import age
+from screen import Screen
 
 FACTS = Path("build/sandbox.json")  # scripts/release.py writes it
 
@@ -38,14 +39,28 @@ def terraform(of: Sandbox, facts: dict[str, str], change: str) -> None:
     where = {"bucket": ENVIRONMENT["state_bucket"], "key": of.state, "region": ACCOUNTS["region"]}
     backend = [f"-backend-config={key}={value}" for key, value in where.items()]
     before = signal.signal(signal.SIGINT, lambda *_: None)  # Terraform hears it too, and ends in order
-    for line, output in (
-        (["init", "-reconfigure", "-lockfile=readonly", *backend], subprocess.PIPE),
-        ([change, "-auto-approve", f"-var-file=environments/{name}.tfvars"], None),
+    screen = Screen()
+    screen.expect([("terraform", "destroy")])
+    for line in (
+        ["init", "-reconfigure", "-lockfile=readonly", *backend],
+        [change, "-auto-approve", f"-var-file=environments/{name}.tfvars"],
     ):
-        command = ["terraform", "-chdir=deployment", *line]
-        done = subprocess.run(command, env=environment, stdout=output, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"{done.stdout or ''}terraform {line[0]} failed, see above")
+        with screen.step("terraform", line[0]) as step:
+            command = ["terraform", "-chdir=deployment", *line, "-no-color"]
+            done = subprocess.run(
+                command,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            step.text = done.stdout
+            if done.returncode:
+                sys.exit(f"terraform {line[0]} failed, see above")
+            step.text = next(
+                iter(re.findall(r"^(?:Apply|Destroy) complete!.*", done.stdout, re.MULTILINE)), ""
+            )
     signal.signal(signal.SIGINT, before)
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cookiecutter.main import cookiecutter
@@ -42,9 +43,9 @@ def generated(template: Path, **answers: str) -> Path:
     return Path(cookiecutter(str(template), no_input=True, output_dir=output, extra_context=answers))
 
 
-def made_from(repository: Path) -> dict[str, str]:
+def made_from(repository: Path) -> dict[str, Any]:
     """Return what a repository knows of its template."""
-    facts: dict[str, str] = json.loads((repository / "template.json").read_text("utf-8"))
+    facts: dict[str, Any] = json.loads((repository / "template.json").read_text("utf-8"))
     return facts
 
 

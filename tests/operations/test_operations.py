@@ -42,7 +42,13 @@ class Desk:
         """Run make; if something is typed, at a terminal."""
         master, terminal = pty.openpty()
         os.write(master, typed.encode())
-        command = ["make", "--no-print-directory", f"TOOL={TOOL}", *arguments, *(f"{k}={v}" for k, v in variables.items())]
+        command = [
+            "make",
+            "--no-print-directory",
+            f"TOOL={TOOL}",
+            *arguments,
+            *(f"{k}={v}" for k, v in variables.items()),
+        ]
         done = subprocess.run(
             command,
             cwd=self.world.repository,

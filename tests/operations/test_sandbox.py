@@ -39,7 +39,12 @@ class Developer:
     def command(self, *arguments: str, **variables: str) -> dict[str, Any]:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MAKE"))}
         environment = own | self.environment | {"LOGNAME": self.name} | variables
-        return {"args": ["make", f"TOOL={TOOL}", *arguments], "cwd": self.repository, "env": environment, "text": True}
+        return {
+            "args": ["make", f"TOOL={TOOL}", *arguments],
+            "cwd": self.repository,
+            "env": environment,
+            "text": True,
+        }
 
     def make(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         command = self.command(*arguments, **variables)

@@ -14,7 +14,7 @@ content = {"version": 0.0, "Resources": [{"function": {"Type": "AWS::Lambda::Fun
 print(json.dumps({"revisionType": "AppSpecContent", "appSpecContent": {"content": json.dumps(content)}}))
 EOF
 )
-# scripts/rollback.py goes back by the description.
+# make rollback goes back by the description.
 deployment=$(aws deploy create-deployment --application-name "$1" --deployment-group-name "$2" --revision "$revision" \
   --description "from $current to $3" --query deploymentId --output text)
 echo "$2 goes from version $current to $3 by CodeDeploy's deployment $deployment."
