@@ -17,10 +17,10 @@ def main(given: list[str]) -> None:
 
 
 def add_dependencies() -> None:
-    """Install what a rehearsal needs: by uv, which pip installs first, since that takes a third of the time."""
+    """Install what a rehearsal needs: by uv, which takes a third of pip's time."""
     print("Installing what a rehearsal needs, once", file=sys.stderr, flush=True)
     install.add(Path(sys.prefix), install.TEMPLATE / "operations/installer.txt")
     lock = install.TEMPLATE / "rehearsal/requirements.txt"
-    uv = [Path(sys.executable).with_name("uv"), "pip", "install", "--quiet", "--python", sys.executable]
-    if subprocess.run([*uv, "--require-hashes", "--requirement", lock], check=False).returncode:
+    uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--python", sys.executable]
+    if subprocess.run([*uv, "--require-hashes", "--requirement", str(lock)], check=False).returncode:
         sys.exit(f"{lock.name} cannot be installed, see above")
