@@ -153,8 +153,9 @@ def promote(
     rehearsal.release = built(world, rehearsal, walker)
     rehearsal.problem = problem(rehearsal, accounts[-1])
     screen.expect([("all", "permissions"), ("all", "lifecycle rules")])
-    with part(rehearsal, screen, "permissions"):
+    with part(rehearsal, screen, "permissions") as step:
         weigh(rehearsal, world, walker)
+        step.text = f"{len(rehearsal.denied)} denied"
 
 
 def actions(
