@@ -19,8 +19,9 @@ from botocore.exceptions import ClientError
 
 from emulator.accounts import EmulatedAccounts
 from emulator.calls import Check
+from emulator.judge import grants
 from foundation import terraform
-from rehearsal import foundation, grants, report
+from rehearsal import denials, foundation, report
 from rehearsal.actions.action import Approval, Run
 from rehearsal.foundation import FoundationError
 from rehearsal.git import git
@@ -187,14 +188,15 @@ def shown(rehearsal: Rehearsal, screen: Screen, end: ExitStack) -> Callable[[Run
 def weigh(rehearsal: Rehearsal, world: EmulatedAccounts, walker: Walker) -> None:
     """Find out what roles lacked, and what they are granted without need."""
     checks = [check for call in world.journal() for check in call.checks]
-    granted = grants.granted(world, rehearsal.facts)
+    accounts = rehearsal.facts["ops"], *rehearsal.facts["environments"]
+    granted = grants.granted(world.client("iam", a["id"], rehearsal.facts["region"]) for a in accounts)
     organization, of_function = rehearsal.facts["organization"], f"role/{rehearsal.function}"
     denied = [check for check in checks if check.denied]
     if rehearsal.failures and any(of_function in check.caller.role for check in denied):
         denied = explore(world, walker, rehearsal.failures[-1])
     each = {(check.caller, check.action, check.resource): check for check in denied}.values()
-    rehearsal.denied = [(c, grants.place(c, rehearsal.function, organization, granted)) for c in each]
-    rehearsal.to_paste = grants.to_paste(denied, rehearsal.function, rehearsal.facts)
+    rehearsal.denied = [(c, denials.place(c, rehearsal.function, organization, granted)) for c in each]
+    rehearsal.to_paste = denials.to_paste(denied, rehearsal.function, rehearsal.facts)
     rehearsal.unused = [(grant.role, grant.sid, actions) for grant, actions in grants.unused(granted, checks)]
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from emulator.accounts import EmulatedAccounts
 from emulator.calls import Caller, Check
-from rehearsal import demo, grants, report
+from emulator.judge.grants import Grant
+from rehearsal import demo, denials, report
 from rehearsal.cli import conclude
 from rehearsal.git import git
-from rehearsal.grants import Grant
 from rehearsal.outcome import Rehearsal
 from rehearsal.rehearse import Options, rehearse
 from screen import Screen
@@ -75,7 +75,7 @@ def test_a_denial_names_the_file_and_the_statement_to_change(
     arn = f"arn:aws:iam::222222222222:role/{role}"
     check = Check(Caller(arn), action, resource, "222222222222", {}, f"{why} the {action} action")
 
-    assert grants.place(check, "f", "org", [Grant(arn, STATEMENT)]).startswith(place)
+    assert denials.place(check, "f", "org", [Grant(arn, STATEMENT)]).startswith(place)
 
 
 def rehearsed_to_dev(

@@ -16,12 +16,13 @@ from zipfile import ZipFile
 import pytest
 
 from emulator.calls import Check
+from emulator.judge import grants
 from emulator.judge.checks import AWS
+from emulator.judge.grants import Grant
 from emulator.judge.policies import applies, listed, name
 from foundation import terraform
-from rehearsal import demo, grants, people
+from rehearsal import demo, people
 from rehearsal.git import git
-from rehearsal.grants import Grant
 from rehearsal.rehearse import apply_pipelines
 from tests.conftest import needs
 from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, TOOL, Rehearsed, World
@@ -44,7 +45,10 @@ def life(rehearsed: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("life")
     with rehearsed.world.fork() as accounts:
         world = World(rehearsed, accounts, folder)
-        granted, policies = grants.granted(accounts, FACTS), documents(world)
+        clients = (
+            accounts.client("iam", each["id"], REGION) for each in (FACTS["ops"], *FACTS["environments"])
+        )
+        granted, policies = grants.granted(clients), documents(world)
         run = People(world)
         change_pipelines(world)
         change_deployment(world)

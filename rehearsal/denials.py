@@ -1,14 +1,13 @@
-"""What roles are granted: what of it calls have used, and what calls lacked, as Terraform to paste."""
+"""What calls lacked: where to change that, and what to paste there, as Terraform."""
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from emulator.accounts import EmulatedAccounts
 from emulator.calls import Check
 from emulator.judge.checks import AWS
-from emulator.judge.policies import Document, applies, listed, name, statements
+from emulator.judge.grants import Grant
+from emulator.judge.policies import applies, listed, name
 
 # What the foundation creates as ORGANIZATION-ROLE, and where its policy stands.
 OF_FOUNDATION = {
@@ -26,50 +25,6 @@ OF_FUNCTION = {
     "-builder": ("pipeline/builder.tf", "var.function_name", "${local.here}"),
     "-deployer": ("pipeline/deployer.tf", "var.function_name", "${local.here}"),
 }
-
-
-@dataclass(frozen=True)
-class Grant:
-    """A statement that allows something, in a policy of a role, which is named by its ARN."""
-
-    role: str
-    statement: Document
-
-    @property
-    def sid(self) -> str:
-        """Return what the statement is called."""
-        return str(self.statement.get("Sid", "a statement without a name"))
-
-
-def granted(world: EmulatedAccounts, facts: dict[str, Any]) -> list[Grant]:
-    """Return all that the roles of all accounts are granted by policies of their own."""
-    found = []
-    for account in facts["ops"], *facts["environments"]:
-        iam = world.client("iam", account["id"], facts["region"])
-        for role in iam.list_roles()["Roles"]:
-            for policy in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
-                answer = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=policy)
-                found += [Grant(role["Arn"], each) for each in statements(answer["PolicyDocument"])]
-    return [grant for grant in found if grant.statement["Effect"] == "Allow"]
-
-
-def uses(grant: Grant, check: Check) -> bool:
-    """Return whether a grant speaks of what was checked."""
-    return check.caller.role == grant.role and applies(grant.statement, check.request, "Allow")
-
-
-def unused(grants: Iterable[Grant], checks: Iterable[Check]) -> list[tuple[Grant, list[str]]]:
-    """Return the grants of which no check has used some actions, with those."""
-    by_role: dict[str, list[Check]] = {}
-    for check in checks:
-        by_role.setdefault(check.caller.role, []).append(check)
-    found = []
-    for grant in grants:
-        used = {c.action.lower() for c in by_role.get(grant.role, []) if not c.denied and uses(grant, c)}
-        left = [action for action in listed(grant.statement["Action"]) if action.lower() not in used]
-        if left:
-            found.append((grant, left))
-    return found
 
 
 def place(check: Check, function: str, organization: str, grants: Iterable[Grant]) -> str:
