@@ -70,6 +70,14 @@ def test_a_name_that_cookiecutter_refuses_leaves_nothing_behind(tmp_path: Path, 
     refusal(tmp_path / "output", answer)
 
 
+def test_a_name_that_is_a_path_leaves_nothing_behind_there_either(tmp_path: Path) -> None:
+    (tmp_path / "kept").touch()
+
+    refusal(tmp_path / "output", f"function_name={tmp_path}/a/b")
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "output"]
+
+
 def test_a_name_with_a_slash_takes_nothing_away_that_was_there(tmp_path: Path) -> None:
     kept = tmp_path / "output/a/mine"
     kept.mkdir(parents=True)
