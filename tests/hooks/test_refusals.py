@@ -12,7 +12,7 @@ from cookiecutter.utils import create_env_with_context
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hooks.accounts_file import REGIONS, AccountsFile
+from hooks.accounts_file import MISSING, REGIONS, AccountsFile
 from tests.conftest import Bake
 from tests.worlds import TEMPLATE
 
@@ -126,6 +126,7 @@ def test_all_faults_of_a_run_are_listed(tmp_path: Path) -> None:
         ("acme-dev-artifacts", "acme-ops-terraform-state", "stands already on line 5"),
         ("us-east-1", "us-est-1", "did you mean us-west-1?|did you mean us-east-1?"),
         ("us-east-1", "cn-north-1", "not a region of the partition aws"),
+        ("us-east-1", "mx-central-1", "mx-central-1 has no CodeBuild, no CodeConnections, no CodePipeline"),
         ("name: stage", "name: dev", "dev stands already on line 7"),
         ("name: stage", "name: ops", "'ops' is taken"),
         ("name: stage", "name: nul", "'nul' is taken"),
@@ -219,6 +220,20 @@ def test_no_function_is_named_like_what_its_code_imports(bake: Bake) -> None:
 
 def test_the_regions_are_those_that_botocore_knows() -> None:
     assert sorted(get_session().get_available_regions("ec2", "aws")) == REGIONS
+
+
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [
+        ("CodeBuild", "codebuild"),
+        ("CodeConnections", "codestar-connections"),
+        ("CodePipeline", "codepipeline"),
+    ],
+)
+def test_a_region_without_what_builds_and_deploys_is_known_as_such(service: str, name: str) -> None:
+    there = get_session().get_available_regions(name, "aws")
+
+    assert sorted(set(REGIONS) - set(there)) == MISSING[service]
 
 
 @settings(deadline=None, max_examples=300)
