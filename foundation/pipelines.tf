@@ -26,8 +26,11 @@ data "aws_iam_policy_document" "pipeline" {
   }
 
   statement {
-    sid       = "PassArtifactsOn"
-    actions   = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging", "s3:PutObject"]
+    sid = "PassArtifactsOn"
+    actions = [
+      "s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging", "s3:PutObject",
+      "s3:PutObjectAcl", "s3:PutObjectTagging",
+    ]
     resources = ["${aws_s3_bucket.account["artifacts"].arn}/*"]
   }
 

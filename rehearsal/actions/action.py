@@ -153,13 +153,17 @@ class Action(ABC):
         """Return the names of the input artifacts."""
         return [artifact["name"] for artifact in self.action.get("inputArtifacts", [])]
 
+    def place(self, artifact: str) -> str:
+        """Return a new key in the artifact store for an artifact."""
+        end = "".join(random.choices(string.ascii_letters + string.digits, k=7))  # noqa: S311
+        return f"{self.pipeline['name'][:FOLDER]}/{artifact[:ARTIFACT]}/{end}"
+
     def keep(self, content: bytes, role: str = "") -> None:
         """Put the output artifact, if there is one, into the artifact store; role: whose, if another."""
         s3 = self.world.client("s3", self.account, self.region, role or self.role)
         key_id = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.store["encryptionKey"]["id"]}
         for artifact in self.action.get("outputArtifacts", []):
-            end = "".join(random.choices(string.ascii_letters + string.digits, k=7))  # noqa: S311
-            key = f"{self.pipeline['name'][:FOLDER]}/{artifact['name'][:ARTIFACT]}/{end}"
+            key = self.place(artifact["name"])
             s3.put_object(Bucket=self.store["location"], Key=key, Body=content, **key_id)
             self.memory.artifacts[artifact["name"]] = key
 

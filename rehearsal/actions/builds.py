@@ -40,8 +40,10 @@ class Build(Action):
         ][0]
         role = project["serviceRole"].rpartition("/")[2]
         where = f"arn:aws:s3:::{self.store['location']}/"
-        versions = [("s3:GetObjectVersion", where + self.memory.artifacts[name]) for name in self.inputs()]
-        self.act("codebuild.amazonaws.com", project["serviceRole"], versions, project["arn"])
+        # https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html
+        reads = [("s3:GetObjectVersion", where + self.memory.artifacts[name]) for name in self.inputs()]
+        reads += [(f"s3:GetBucket{what}", where.rstrip("/")) for what in ("Acl", "Location")]
+        self.act("codebuild.amazonaws.com", project["serviceRole"], reads, project["arn"])
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             primary = self.configuration.get("PrimarySource", self.inputs()[0])

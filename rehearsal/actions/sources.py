@@ -10,6 +10,18 @@ from rehearsal.git import git
 class Source(Action):
     """An action that begins a pipeline."""
 
+    def unseen(self) -> list[tuple[str, str]]:
+        """Return what CodePipeline does in the pipeline's role, whatever the source.
+
+        An access control list and tags go with what it uploads: https://github.com/aws/aws-cdk/issues/13557,
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3.html.
+        """
+        places = (self.place(artifact["name"]) for artifact in self.action["outputArtifacts"])
+        artifacts = [f"arn:aws:s3:::{self.store['location']}/{place}" for place in places]
+        return [
+            (f"s3:{put}", artifact) for put in ("PutObjectAcl", "PutObjectTagging") for artifact in artifacts
+        ]
+
     def note_revision(self, revision: str, summary: str) -> None:
         """Note what the execution runs on, as CodePipeline shows it."""
         facts = {"actionName": self.action["name"], "revisionId": revision, "revisionSummary": summary[:2048]}
@@ -21,7 +33,8 @@ class Commit(Source):
 
     def unseen(self) -> list[tuple[str, str]]:
         """Return what CodePipeline does in the pipeline's role."""
-        return [("codestar-connections:UseConnection", self.configuration["ConnectionArn"])]
+        uses = ("codestar-connections:UseConnection", self.configuration["ConnectionArn"])
+        return [*super().unseen(), uses]
 
     def perform(self) -> str:
         """Take the commit that started the execution, else the latest."""
@@ -56,6 +69,7 @@ class StoredObject(Source):
         bucket = f"arn:aws:s3:::{self.configuration['S3Bucket']}"
         key = f"{bucket}/{self.configuration['S3ObjectKey']}"
         return [
+            *super().unseen(),
             ("s3:GetBucketAcl", bucket),
             ("s3:GetBucketLocation", bucket),
             ("s3:ListBucket", bucket),

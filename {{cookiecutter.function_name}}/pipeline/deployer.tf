@@ -157,6 +157,12 @@ data "aws_iam_policy_document" "deployer_traffic" {
 
 data "aws_iam_policy_document" "deployer_pipeline" {
   statement {
+    sid       = "FindArtifacts"
+    actions   = ["s3:GetBucketAcl", "s3:GetBucketLocation"]
+    resources = [local.artifacts]
+  }
+
+  statement {
     sid       = "PassArtifacts"
     actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
     resources = ["${local.artifacts}/${local.folder}/*"]
