@@ -11,6 +11,8 @@ import os
 import re
 import shutil
 import tempfile
+import time
+import uuid
 from dataclasses import dataclass
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
@@ -28,6 +30,7 @@ FOLDER_LENGTH = 20  # CodePipeline's folder in the artifact store is the start o
 LIMITS = {"release.json": 1_000_000, "package.zip": 262_144_000}  # bytes, of which Lambda takes no more
 LONGEST_SUMMARY = 500  # bytes of the 2,000 that S3 gives to an object's metadata
 LONGEST_MESSAGE = 4000  # characters of the 5,000 that CodePipeline takes
+PAUSES = (0.1, 0.3, 1, 3, 0)  # seconds after each of the claims that S3 cannot decide
 
 CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=5)
 s3 = boto3.client("s3", config=CONFIG)
@@ -124,13 +127,22 @@ def claim(job: Job) -> bool:
     A promotion that is broken off keeps its receipt, and its action times out; a retry is another job.
     """
     receipt = {"Bucket": os.environ["ARTIFACTS_BUCKET"], "Key": f"promotions/{job.function}/{job.id}"}
-    try:
-        s3.put_object(**receipt, Body=job.key.encode(), IfNoneMatch="*")
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("PreconditionFailed", "ConditionalRequestConflict"):
-            return False
-        raise
-    return True
+    mine = f"{uuid.uuid4()} {job.key}".encode()
+    for pause in PAUSES:
+        try:
+            s3.put_object(**receipt, Body=mine, IfNoneMatch="*")
+        except ClientError as error:
+            code, undecided = error.response["Error"]["Code"], error
+            if code == "PreconditionFailed":  # also where we were not told that it is ours, and asked again
+                found: bytes = s3.get_object(**receipt)["Body"].read()
+                return found == mine
+            # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html: "On a 409 failure, retry"
+            if code != "ConditionalRequestConflict":
+                raise
+            time.sleep(pause)
+        else:
+            return True
+    raise undecided
 
 
 def fetch(job: Job, package: IO[bytes]) -> dict[str, str]:

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -274,29 +276,37 @@ def test_the_job_s_credentials_are_in_no_log_and_no_answer(promotion: Promotion)
     assert SECRET not in promotion.log() + str(jobs)
 
 
-class Throttle(BaseHTTPRequestHandler):
-    """Passes requests on to a world, but answers the first puts of promoted releases as a busy S3 does."""
+class Between(BaseHTTPRequestHandler):
+    """Passes requests on to a world, but spoils the answers to the first puts below a place.
+
+    done: whether the world is asked all the same, so that the put is done and only its answer lost.
+    """
 
     url: str
+    place: str
     left: int
+    status: int
+    code: str
+    done = False
 
     def relay(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.command == "PUT" and "/promoted/" in self.path and self.left:
-            type(self).left -= 1
-            self.send_response(503)
-            answer = (
-                b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-            )
-            headers = {"Content-Type": "application/xml"}
-        else:
-            request = Request(self.url + self.path, body or None, dict(self.headers), method=self.command)  # noqa: S310
+        spoils = self.command == "PUT" and f"/{self.place}/" in self.path and self.left > 0
+        if self.done or not spoils:
+            # AWS does not know by it that it is asked again, as an emulated world does.
+            del self.headers["Amz-Sdk-Invocation-Id"]
+            passed = {"Content-Type": "binary/octet-stream", **self.headers}  # lest urllib call it a form
+            request = Request(self.url + self.path, body or None, passed, method=self.command)  # noqa: S310
             try:
                 response = urlopen(request)  # noqa: S310
             except HTTPError as error:
                 response = error
-            self.send_response(response.status)
-            answer, headers = response.read(), dict(response.headers)
+            status, answer, headers = response.status, response.read(), dict(response.headers)
+        if spoils:
+            type(self).left -= 1
+            status, headers = self.status, {"Content-Type": "application/xml"}
+            answer = f"<Error><Code>{self.code}</Code><Message>Said by a test</Message></Error>".encode()
+        self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
                 self.send_header(name, value)
@@ -310,21 +320,65 @@ class Throttle(BaseHTTPRequestHandler):
         """Stay silent."""
 
 
+CONFLICT = {"status": 409, "code": "ConditionalRequestConflict"}
+
+
+@contextmanager
+def spoiled(promotion: Promotion, place: str, **how: Any) -> Iterator[None]:
+    """Have the answers to the promoter's first puts below a place spoiled, as Between's attributes say."""
+    handler = type("Handler", (Between,), {"url": promotion.world.url, "place": place, **how})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        promotion.configure(AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{server.server_port}")
+        yield
+        server.shutdown()
+
+
 @pytest.mark.parametrize(("times", "status"), [(2, "Succeeded"), (99, "Failed")])
 def test_a_throttled_put_is_retried_for_a_while(promotion: Promotion, times: int, status: str) -> None:
-    handler = type("Handler", (Throttle,), {"url": promotion.world.url, "left": times})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    Thread(target=server.serve_forever, daemon=True).start()
     promotion.store(release_zip())
-    promotion.configure(AWS_ENDPOINT_URL_S3=f"http://127.0.0.1:{server.server_port}")
 
-    job = promotion.deliver(promotion.event())
+    with spoiled(promotion, "promoted", left=times, status=503, code="SlowDown"):
+        job = promotion.deliver(promotion.event())
 
-    server.shutdown()
     assert job["status"] == status
     assert len(promotion.promoted()) == (status == "Succeeded")
     if status == "Failed":
         assert "SlowDown" in failure(job, "JobFailed")
+
+
+def test_a_job_whose_claim_s3_could_not_decide_is_claimed_again(promotion: Promotion) -> None:
+    promotion.store(release_zip())
+
+    with spoiled(promotion, "promotions", left=2, **CONFLICT):
+        job = promotion.deliver(promotion.event())
+
+    assert job["status"] == "Succeeded"
+    assert len(promotion.promoted()) == 1
+
+
+def test_a_job_is_ours_though_the_answer_to_our_claim_was_lost(promotion: Promotion) -> None:
+    promotion.store(release_zip())
+    event = promotion.event()
+
+    with spoiled(promotion, "promotions", left=1, status=500, code="InternalError", done=True):
+        job = promotion.deliver(event)
+        again = promotion.deliver(event)
+
+    assert job["status"] == "Succeeded"
+    assert again == job
+    assert len(promotion.promoted()) == 1
+    assert "delivered before" in promotion.log()
+
+
+def test_a_claim_that_s3_never_decides_fails_the_job(promotion: Promotion) -> None:
+    promotion.store(release_zip())
+
+    with spoiled(promotion, "promotions", left=99, **CONFLICT):
+        job = promotion.deliver(promotion.event())
+
+    assert "ConditionalRequestConflict" in failure(job, "JobFailed")
+    assert promotion.promoted() == []
 
 
 def test_the_promoter_s_code_needs_nothing_but_the_runtime(promotion: Promotion) -> None:
