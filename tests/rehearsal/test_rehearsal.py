@@ -49,8 +49,8 @@ def test_each_action_is_told_as_it_begins_and_as_it_ends(rehearsed: Rehearsed) -
         ["stage", "Deploy", "Deploy"],
         ["stage", "Promote", "Promote"],
         ["prod", "Source", "Source"],
-        ["prod", "Approve", "Plan"],
-        ["prod", "Approve", "Approve"],
+        ["prod", "Deploy", "Plan"],
+        ["prod", "Deploy", "Approve"],
         ["prod", "Deploy", "Deploy"],
     ]
 

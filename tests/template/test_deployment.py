@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,22 @@ def test_the_same_release_again_changes_nothing(world: World, deployed: Path) ->
         Bucket="acme-dev-artifacts", Prefix="releases/hello-lambda/"
     )
     assert len(packages["Versions"]) == 1
+
+
+def test_a_deployment_waits_while_another_holds_the_state(world: World, deployed: Path) -> None:
+    lock = {"Bucket": world.environment["state_bucket"], "Key": "functions/hello-lambda.tfstate.tflock"}
+    world.client("s3").put_object(**lock, Body=json.dumps({"ID": "of another"}).encode())
+
+    def let_go() -> None:
+        while not any(call.error == "PreconditionFailed" for call in world.accounts.journal()[before:]):
+            time.sleep(0.2)
+        world.client("s3").delete_object(**lock)
+
+    before = len(world.accounts.journal())
+    other = threading.Thread(target=let_go)
+    other.start()
+    world.deploy(world.release())
+    other.join()
 
 
 def test_values_that_aws_would_refuse_are_all_refused_before_it_is_asked(

@@ -97,7 +97,7 @@ def change_pipelines(world: World) -> None:
     git(world.folder, "clone", "--quiet", str(world.repository), str(people))
     for file, changes in {
         "deployer.tf": [('description        = "Deploys ', 'description        = "Puts ')],
-        "main.tf": [('local.builds ? "SUPERSEDED" : "QUEUED"', 'local.builds ? "QUEUED" : "SUPERSEDED"')],
+        "main.tf": [('"SUPERSEDED"', '"QUEUED"')],
         "start.tf": [("A release of", "One release of")],
         "steps.tf": [("= 365", "= 400"), ('description    = "Runs ', 'description    = "Run '), OTHER_TRUST],
         "versions.tf": [NO_TAGS],
@@ -163,7 +163,7 @@ def operate(world: World) -> None:
         client.retry_stage_execution(**of_execution, stageName="Deploy", retryMode="FAILED_ACTIONS")
     answer = {"result": {"status": "Approved", "summary": ""}, "token": "0" * 32}
     with pytest.raises(client.exceptions.ClientError, match=r"is not of the latest approval|ActionNotFound"):
-        client.put_approval_result(pipelineName=NAME, stageName="Approve", actionName="Approve", **answer)
+        client.put_approval_result(pipelineName=NAME, stageName="Deploy", actionName="Approve", **answer)
     logs = world.accounts.client("logs", PROD["id"], REGION, "acme-operator")
     group = f"/aws/codebuild/{NAME}-deploy"
     (stream, *_) = world.client("logs", PROD).describe_log_streams(logGroupName=group)["logStreams"]

@@ -16,8 +16,8 @@ locals {
     { name = "Source", actions = [for action in [local.github] : action if local.builds] },
     { name = "Source", actions = [for action in [local.promoted] : action if !local.builds] },
     { name = "Build", actions = [for action in [local.build] : action if local.builds] },
-    { name = "Approve", actions = [for action in [local.plan, local.approve] : action if local.account.approval] },
-    { name = "Deploy", actions = [local.deploy] },
+    # One stage, which holds one execution at a time: so nothing comes between a plan, its approval and what is applied.
+    { name = "Deploy", actions = concat([for action in [local.plan, local.approve] : action if local.account.approval], [local.deploy]) },
     { name = "Promote", actions = [for action in [local.promote] : action if local.promotes] },
   ]
 
@@ -81,6 +81,7 @@ locals {
     name          = "Deploy"
     category      = "Build"
     provider      = "CodeBuild"
+    order         = 3
     inputs        = local.account.approval ? ["Release", "Plan"] : ["Release"]
     configuration = { ProjectName = "${var.function_name}-deploy", PrimarySource = "Release" }
   }
@@ -112,8 +113,8 @@ resource "aws_codepipeline" "pipeline" {
   name          = var.function_name
   role_arn      = "${local.role_prefix}/${local.accounts.organization}-pipeline"
   pipeline_type = "V2"
-  # Of commits that wait, only the newest is built. Of releases that were promoted, each is deployed, in order.
-  execution_mode = local.builds ? "SUPERSEDED" : "QUEUED"
+  # Of what waits for a stage, only the newest goes on.
+  execution_mode = "SUPERSEDED"
 
   artifact_store {
     type     = "S3"
