@@ -1,8 +1,12 @@
-"""IAM: what it checks."""
+"""IAM: what it checks, and the roles that an organization's StackSets make."""
 
-from moto.iam.models import iam_backends
+import json
+from typing import Any
 
-from emulator.calls import Call
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+from moto.iam.models import AWSManagedPolicy, iam_backends
+
+from emulator.calls import Call, command
 from emulator.judge.checks import Asked, derived, reads
 
 
@@ -21,3 +25,23 @@ def asked(call: Call, action: str) -> Asked:
     yield action, arn, {"iam:permissionsboundary": boundary} if boundary else {}
     if call.operation == "CreateRole" and said.get("Tags"):
         yield "iam:TagRole", arn, {}
+
+
+@command
+def stack(account: str, region: str, name: str, template: str, parameters: dict[str, str]) -> None:
+    """Create a stack, unless there is one of this name, as a service-managed StackSet does by itself.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-associate-stackset-with-org.html
+    """
+    from moto.cloudformation.models import cloudformation_backends  # noqa: PLC0415  takes seconds
+
+    stacks = cloudformation_backends[account][region]
+    if name in {known.name for known in stacks.stacks.values()}:
+        return
+    made = stacks.create_stack(name, template, parameters)
+    for logical, resource in made.template_dict["Resources"].items():
+        for arn in resource["Properties"].get("ManagedPolicyArns", []):  # moto forgets, and has none of AWS's
+            policy = arn.rpartition("/")[2]
+            facts = json.loads(aws_managed_policies_data)[policy]
+            role: Any = made.resource_map[logical]
+            AWSManagedPolicy.from_data(policy, account, region, facts).attach_to(role)

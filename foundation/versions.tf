@@ -14,7 +14,7 @@ terraform {
   }
 }
 
-# People stand in ops. From there they enter an environment by the role with which its account was set up.
+# People stand in ops. From there they enter an environment by the role of bootstrap.yaml.
 provider "aws" {
   region              = local.region
   allowed_account_ids = [local.account.id]
@@ -23,7 +23,7 @@ provider "aws" {
     for_each = local.environment[*]
 
     content {
-      role_arn = "arn:aws:iam::${local.account.id}:role/${try(local.file.bootstrap_role, "OrganizationAccountAccessRole")}"
+      role_arn = "arn:aws:iam::${local.account.id}:role/${try(local.file.bootstrap_role, "lambda-template-bootstrap")}"
     }
   }
 

@@ -43,10 +43,19 @@ def command(
         dirs_exist_ok=True,
     )
     (folder / "accounts.yaml").write_text(json.dumps(facts, indent=2))  # YAML too, and all text in quotes
+    bootstrap(world, facts)
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     credentials = world.environment(facts["ops"]["id"], facts["region"])
     environment = own | credentials | {"AUTO_APPROVE": "1", "PYTHONPATH": str(TEMPLATE)}
     return [sys.executable, "-m", "foundation.apply"], environment, folder
+
+
+def bootstrap(world: EmulatedAccounts, facts: dict[str, Any]) -> None:
+    """Let the organization's StackSet make the role by which ops sets an account up."""
+    template = (TEMPLATE / "foundation/bootstrap.yaml").read_text()
+    for environment in facts["environments"]:
+        place = {"account": environment["id"], "region": facts["region"], "name": "lambda-template-bootstrap"}
+        world.ask("stack", **place, template=template, parameters={"Ops": facts["ops"]["id"]})
 
 
 class Applying:

@@ -10,7 +10,9 @@ from emulator.judge.checks import AWS, asked, tagged
 from emulator.judge.policies import Document, Policies, UnknownError, decide, parse
 
 ADMINISTRATOR = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
-FROM_ANYWHERE = {"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}}
+# With which AWS Organizations creates an account: from the management account alone, which is none of ours.
+# https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_accounts_access-cross-account-role.html
+FROM_MANAGEMENT = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "900000000009"}}
 UNCHECKED = {("sts", "GetCallerIdentity")}  # nobody needs a permission for it
 DENIED = {"s3": "AccessDenied", "iam": "AccessDenied", "sts": "AccessDenied", "sns": "AuthorizationError"}
 
@@ -93,4 +95,4 @@ def resource_policy(region: str, action: str, resource: str) -> Guarded:
     roles = {role.arn: role for role in iam_backends[account]["aws"].get_roles()}
     if resource in roles:
         return parse(roles[resource].assume_role_policy_document), account, True
-    return FROM_ANYWHERE if rest == f"role/{PERSON}" else None, account, True
+    return {"Statement": FROM_MANAGEMENT} if rest == f"role/{PERSON}" else None, account, True

@@ -195,6 +195,17 @@ def test_a_state_bucket_of_somebody_else_is_refused(accounts: EmulatedAccounts, 
 # Reaching
 
 
+def test_ops_sets_an_account_up_by_the_role_of_bootstrap_yaml_and_could_not_by_that_of_aws_organizations(
+    organization: EmulatedAccounts,
+) -> None:
+    sts = organization.client("sts", OPS, FACTS["region"])
+    role = f"arn:aws:iam::{FACTS['environments'][0]['id']}:role"
+
+    sts.assume_role(RoleArn=f"{role}/lambda-template-bootstrap", RoleSessionName="ada")
+    with pytest.raises(sts.exceptions.ClientError, match="no resource-based policy allows"):
+        sts.assume_role(RoleArn=f"{role}/OrganizationAccountAccessRole", RoleSessionName="ada")
+
+
 def test_the_previous_environment_puts_promoted_releases_under_the_account_s_key(
     organization: EmulatedAccounts,
 ) -> None:
