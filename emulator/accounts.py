@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -54,6 +55,7 @@ class EmulatedAccounts:
     def __init__(self, origin: "EmulatedAccounts | None" = None) -> None:
         """Prepare an empty world, or a copy of another one."""
         self._origin = origin
+        self._making = threading.Lock()  # a session of the SDK makes one client at a time
         self._server: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "EmulatedAccounts":
@@ -115,15 +117,16 @@ class EmulatedAccounts:
     def client(self, service: str, account: str, region: str, role: str = PERSON) -> Any:
         """Return a boto3 client that is a role of an account; the user's AWS configuration is kept out."""
         variables = self.environment(account, region, role)
-        return sdk().client(
-            service,
-            endpoint_url=self.url,
-            region_name=region,
-            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-            aws_session_token=variables["AWS_SESSION_TOKEN"],
-            config=Config(proxies={}),
-        )
+        with self._making:
+            return sdk().client(
+                service,
+                endpoint_url=self.url,
+                region_name=region,
+                aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+                aws_session_token=variables["AWS_SESSION_TOKEN"],
+                config=Config(proxies={}),
+            )
 
     def journal(self) -> list[JournalEntry]:
         """Return the calls made so far, in the order in which they were answered."""

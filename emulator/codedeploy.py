@@ -3,6 +3,8 @@
 An emulated minute lasts a second. moto keeps applications. It forgets much of a deployment group and runs no
 deployment; both are kept here.
 https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-steps-lambda.html
+A rollback is a deployment of its own:
+https://docs.aws.amazon.com/codedeploy/latest/userguide/deployments-rollback-and-redeploy.html
 """
 
 import hashlib
@@ -12,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from typing import Any
 
 import yaml
@@ -23,6 +26,7 @@ from emulator.calls import PACE, AwsError, Call, moment, now, operation
 from emulator.judge.checks import Asked, reads
 
 WATCH = 0.1  # seconds between two looks at the alarms
+ROLLBACK = 0.3  # minutes until a rollback moves the alias: how many, nobody says
 # https://docs.aws.amazon.com/codedeploy/latest/userguide/deployment-configurations.html
 CONFIGURATION = re.compile(
     r"CodeDeployDefault\.Lambda"
@@ -212,37 +216,41 @@ class Traffic:
 
     def __init__(self, world: threading.RLock, client: Clients) -> None:
         """Begin; world: held while its state is changed; client: returns one for a service, by role."""
-        self._world, self._client, self._making = world, client, threading.Lock()
+        self._world, self._client = world, client
 
     def create(self, call: Call) -> dict[str, Any]:
         """Answer codedeploy:CreateDeployment, and begin."""
         with self._world:
             deployment = planned(call)
-            DEPLOYMENTS[deployment.id] = deployment
-        threading.Thread(target=self._run, args=(deployment,), daemon=True).start()
+            self._begin(deployment)
         return {"deploymentId": deployment.id}
+
+    def _begin(self, deployment: Deployment) -> None:
+        """Begin a deployment."""
+        DEPLOYMENTS[deployment.id] = deployment
+        threading.Thread(target=self._run, args=(deployment,), daemon=True).start()
 
     def _run(self, deployment: Deployment) -> None:
         """Run a deployment to its end."""
         deployment.status = "InProgress"
         account, region, role = deployment.account, deployment.region, deployment.group["serviceRoleArn"]
-        with self._making:  # SDK sessions are not for two threads at once
-            functions, alarms = (
-                self._client(service, account, region, role.rpartition("/")[2])
-                for service in ("lambda", "cloudwatch")
-            )
+        functions, alarms = (
+            self._client(service, account, region, role.rpartition("/")[2])
+            for service in ("lambda", "cloudwatch")
+        )
         try:
             source = group_arn(account, region, deployment.group)
             if why := calls.act("codedeploy.amazonaws.com", account, region, [], role=role, source=source):
                 raise Interrupted("Failed", "DEPLOYMENT_FAILURE", "IAM_ROLE_MISSING", why)
-            self._shift(deployment, functions, alarms)
+            move = self._go_back if deployment.creator == "codeDeployRollback" else self._shift
+            move(deployment, functions, alarms)
             status = "Succeeded"
         except Interrupted as why:
             status, deployment.error = why.status, why.error
             automatic = deployment.group.get("autoRollbackConfiguration", {})
             back = automatic.get("enabled") and why.event in automatic.get("events", [])
             if deployment.moved and (back or deployment.back):
-                self._roll_back(deployment, functions)
+                self._roll_back(deployment)
         deployment.completed, deployment.status = now(), status
 
     def _shift(self, deployment: Deployment, functions: Any, alarms: Any) -> None:
@@ -267,11 +275,10 @@ class Traffic:
                     RoutingConfig={"AdditionalVersionWeights": weights},
                 )
         except ClientError as error:
-            code = "IAM_ROLE_PERMISSIONS" if "AccessDenied" in str(error) else "INVALID_LAMBDA_CONFIGURATION"
-            raise Interrupted("Failed", "DEPLOYMENT_FAILURE", code, str(error)) from None
+            raise interrupted(error) from None
 
-    def _roll_back(self, deployment: Deployment, functions: Any) -> None:
-        """Give all traffic to the version before, which CodeDeploy calls another deployment."""
+    def _roll_back(self, deployment: Deployment) -> None:
+        """Begin the deployment that gives all traffic to the version before."""
         back = replace(
             deployment,
             current=deployment.target,
@@ -279,30 +286,52 @@ class Traffic:
             creator="codeDeployRollback",
             description="",
             id=new_id(),
+            status="Created",
             created=now(),
             error={},
+            rollback={"rollbackTriggeringDeploymentId": deployment.id},
+            stop=False,
+            back=False,
+            moved=False,
         )
+        message = f"The deployment {back.id} rolls back {deployment.id}"
+        deployment.rollback = {"rollbackDeploymentId": back.id, "rollbackMessage": message}
+        with self._world:
+            self._begin(back)
+
+    def _go_back(self, deployment: Deployment, functions: Any, alarms: Any) -> None:
+        """Give all traffic to a version, whatever is on. Raises Interrupted."""
+        began = time.monotonic()
+        while time.monotonic() < began + ROLLBACK * PACE["minute"]:
+            time.sleep(WATCH)
+            watch_for_stop(deployment)
         try:
             functions.update_alias(
                 FunctionName=deployment.function,
                 Name=deployment.alias,
-                FunctionVersion=deployment.current,
+                FunctionVersion=deployment.target,
                 RoutingConfig={"AdditionalVersionWeights": {}},
             )
-            back.status = "Succeeded"
         except ClientError as error:
-            back.status, back.error = "Failed", {"code": "IAM_ROLE_PERMISSIONS", "message": str(error)}
-        back.completed = now()
-        with self._world:
-            DEPLOYMENTS[back.id] = back
-        deployment.rollback = {"rollbackDeploymentId": back.id, "rollbackMessage": f"{back.id} rolled back"}
+            raise interrupted(error) from None
+
+
+def interrupted(error: ClientError) -> Interrupted:
+    """Return why a deployment ends that Lambda has refused something."""
+    code = "IAM_ROLE_PERMISSIONS" if "AccessDenied" in str(error) else "INVALID_LAMBDA_CONFIGURATION"
+    return Interrupted("Failed", "DEPLOYMENT_FAILURE", code, str(error))
+
+
+def watch_for_stop(deployment: Deployment) -> None:
+    """Raise Interrupted if a deployment was stopped."""
+    if deployment.stop:
+        message = "The deployment was stopped by a user"
+        raise Interrupted("Stopped", "DEPLOYMENT_STOP_ON_REQUEST", "MANUAL_STOP", message)
 
 
 def watch(deployment: Deployment, alarms: Any) -> None:
     """Raise Interrupted if a deployment was stopped, or if an alarm is on that its group watches."""
-    if deployment.stop:
-        message = "The deployment was stopped by a user"
-        raise Interrupted("Stopped", "DEPLOYMENT_STOP_ON_REQUEST", "MANUAL_STOP", message)
+    watch_for_stop(deployment)
     watched = deployment.group.get("alarmConfiguration", {})
     if watched.get("enabled"):
         names = [alarm["name"] for alarm in watched["alarms"]]
@@ -361,8 +390,18 @@ def get_deployments(call: Call) -> dict[str, Any]:
 def list_deployments(call: Call) -> dict[str, Any]:
     """Return the ids of a group's deployments, the newest first."""
     facts = group(call, call.parameters["deploymentGroupName"])
-    wanted = call.parameters.get("includeOnlyStatuses")
-    found = [d.id for d in DEPLOYMENTS.values() if d.group is facts and (not wanted or d.status in wanted)]
+    wanted, begun = call.parameters.get("includeOnlyStatuses"), call.parameters.get("createTimeRange", {})
+    start, end = (
+        begun.get(name, default).replace(tzinfo=UTC)  # moto reads times without it
+        for name, default in (("start", moment(0)), ("end", moment(now())))
+    )
+    found = [
+        deployment.id
+        for deployment in DEPLOYMENTS.values()
+        if deployment.group is facts
+        and (not wanted or deployment.status in wanted)
+        and start <= moment(deployment.created) <= end
+    ]
     return {"deployments": found[::-1]}
 
 

@@ -125,6 +125,10 @@ class Shifted:
             time.sleep(0.05)
         return found
 
+    def rollback(self, done: dict[str, Any]) -> dict[str, Any]:
+        """Return the rollback of a deployment that has ended, once it has ended too."""
+        return self.ended(done["rollbackInfo"]["rollbackDeploymentId"])
+
     def alias(self) -> tuple[str, dict[str, float]]:
         """Return the version of the alias, and the weights of others."""
         found = self.functions.get_alias(FunctionName="a-function", Name="live")
@@ -222,9 +226,9 @@ def test_errors_of_the_new_version_put_the_alias_back(shifted: Shifted) -> None:
 
     assert (done["status"], done["errorInformation"]["code"]) == ("Stopped", "ALARM_ACTIVE")
     assert "Activated alarms: errors" in done["errorInformation"]["message"]
-    assert shifted.alias() == ("1", {})
-    rollback = shifted.deployment(done["rollbackInfo"]["rollbackDeploymentId"])
+    rollback = shifted.rollback(done)
     assert (rollback["status"], rollback["creator"]) == ("Succeeded", "codeDeployRollback")
+    assert shifted.alias() == ("1", {})
 
 
 def test_without_automatic_rollback_the_alias_stays(shifted: Shifted) -> None:
@@ -264,10 +268,36 @@ def test_a_stopped_deployment_goes_back(shifted: Shifted) -> None:
 
     shifted.deploy.stop_deployment(deploymentId=begun)
 
-    assert shifted.ended(begun)["errorInformation"]["code"] == "MANUAL_STOP"
+    done = shifted.ended(begun)
+    assert done["errorInformation"]["code"] == "MANUAL_STOP"
+    assert shifted.rollback(done)["status"] == "Succeeded"
     assert shifted.alias() == ("1", {})
     with pytest.raises(ClientError, match="DeploymentAlreadyCompletedException"):
         shifted.deploy.stop_deployment(deploymentId=begun)
+
+
+def test_a_rollback_is_a_deployment_of_its_own_that_moves_the_alias_later(shifted: Shifted) -> None:
+    begun = shifted.begin("2")
+    shifted.wait_for("1", {"2": 0.1})
+    shifted.world.ask("pace", minute=3600)
+    shifted.deploy.stop_deployment(deploymentId=begun, autoRollbackEnabled=True)
+
+    done = shifted.ended(begun)
+    rollback = done["rollbackInfo"]["rollbackDeploymentId"]
+
+    assert (done["status"], shifted.alias()) == ("Stopped", ("1", {"2": 0.1}))
+    group = {"applicationName": "a-function", "deploymentGroupName": "live"}
+    assert shifted.deploy.list_deployments(**group)["deployments"] == [rollback, begun]
+    later = {"start": shifted.deployment(rollback)["createTime"]}
+    assert shifted.deploy.list_deployments(**group, createTimeRange=later)["deployments"] == [rollback]
+    triggering = shifted.deployment(rollback)["rollbackInfo"]["rollbackTriggeringDeploymentId"]
+    assert triggering == begun
+    with pytest.raises(ClientError, match=f"already has an active Deployment '{rollback}'"):
+        shifted.begin("2")
+
+    shifted.world.ask("pace", minute=0)
+    assert shifted.ended(rollback)["status"] == "Succeeded"
+    assert shifted.alias() == ("1", {})
 
 
 def test_a_group_has_one_deployment_at_a_time(shifted: Shifted) -> None:
