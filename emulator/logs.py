@@ -1,7 +1,28 @@
-"""CloudWatch Logs: what it checks."""
+"""CloudWatch Logs: what it checks, and how often a log may be read. moto keeps the logs."""
 
-from emulator.calls import Call
+import time
+from collections import defaultdict
+from typing import Any
+
+from moto.logs.models import LogsBackend
+
+from emulator.calls import AwsError, Call
 from emulator.judge.checks import Asked, derived, reads
+from emulator.mends import replaces
+
+READS_IN_A_SECOND = 5
+READ: dict[tuple[str, str], list[float]] = defaultdict(list)  # by account and region: when
+
+
+@replaces(LogsBackend, "filter_log_events")
+def filter_log_events(backend: LogsBackend, original: Any, *args: Any, **kwargs: Any) -> Any:
+    """Refuse to read too often. AWS does, moto does not: https://repost.aws/knowledge-center/cloudwatch-logs-throttling."""
+    now, place = time.monotonic(), (backend.account_id, backend.region_name)
+    READ[place] = [when for when in READ[place] if when > now - 1]
+    if len(READ[place]) >= READS_IN_A_SECOND:
+        raise AwsError("ThrottlingException", "Rate exceeded", 400)
+    READ[place].append(now)
+    return original(backend, *args, **kwargs)
 
 
 @reads("logs")
