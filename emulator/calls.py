@@ -1,9 +1,13 @@
-"""What all of the emulator shares: a call, what is checked of it, an error, the clock, who answers what."""
+"""What all of the emulator shares: a call, what is checked of it, an error, the clock, who answers what.
 
+And what it claims of AWS, with what each claim rests on.
+"""
+
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from moto.core.exceptions import ServiceException
 from moto.core.model import OperationModel
@@ -29,14 +33,15 @@ class Caller:
 class Request:
     """What IAM is asked: may this caller do this action on this resource?
 
-    owner: the account of the resource. context: condition keys, in lower case, with their values.
+    owner: the account of the resource. context: the condition keys, in lower case, of which it is known
+    whether AWS sends them, with their values; None if it sends none.
     """
 
     caller: Caller
     action: str
     resource: str
     owner: str
-    context: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Check:
     action: str
     resource: str
     owner: str
-    context: dict[str, str]
+    context: dict[str, str | None]
     denied: str | None
 
     @property
@@ -92,6 +97,58 @@ class AwsError(ServiceException):
         self.status = status
 
 
+# What is claimed of AWS
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a claim rests on: of which kind, and its address, its date, or what would settle it."""
+
+    kind: str
+    what: str = ""
+
+
+def doc(address: str) -> Basis:
+    """Rest on AWS's documentation."""
+    return Basis("documentation", f"https://docs.aws.amazon.com/{address}")
+
+
+def guess(settled: str) -> Basis:
+    """Rest on nothing; settled: what would settle it."""
+    return Basis("guess", settled)
+
+
+MODEL = Basis("the API's model", "botocore: what an operation takes, answers and raises")
+MOTO = Basis("moto", "as moto answers it")
+NOTHING = Basis("no claim", "tells or asks what AWS is not said to do")
+MISSING = Basis("missing")
+
+CLAIMS: dict[str, Basis] = {}
+USED: set[str] = set()
+Does = TypeVar("Does", bound=Callable[..., Any])
+
+
+def use(claim: str, rests: Basis) -> None:
+    """Note that something was done as a claim says."""
+    CLAIMS.setdefault(claim, rests)
+    USED.add(claim)
+
+
+def claims(claim: str, rests: Basis) -> Callable[[Does], Does]:
+    """Mark the decorated function with what it claims of AWS, and what that rests on."""
+    CLAIMS[claim] = rests
+
+    def mark(does: Does) -> Does:
+        @functools.wraps(does)
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            USED.add(claim)
+            return does(*args, **kwargs)
+
+        return noted  # type: ignore[return-value]
+
+    return mark
+
+
 # Who answers
 
 Operation = Callable[[Call], dict[str, Any]]
@@ -100,18 +157,19 @@ OPERATIONS: dict[tuple[str, str], Operation] = {}
 COMMANDS: dict[str, Callable[..., Any]] = {}  # by which whoever uses the emulator tells and asks
 
 
-def operation(service: str, *names: str) -> Callable[[Operation], Operation]:
+def operation(service: str, *names: str, rests: Basis = MISSING) -> Callable[[Operation], Operation]:
     """Answer operations of a service with what the decorated function returns for a call."""
 
     def register(answer: Operation) -> Operation:
-        OPERATIONS.update({(service, name): answer for name in names})
+        OPERATIONS.update({(service, name): claims(f"{service}:{name}", rests)(answer) for name in names})
         return answer
 
     return register
 
 
-def command(does: Callable[..., Any]) -> Callable[..., Any]:
-    """Make the decorated function a control command, by its name."""
+def command(does: Does) -> Does:
+    """Make the decorated function a control command, by its name, which says of itself what it claims."""
+    CLAIMS.setdefault(f"the command {does.__name__}", MISSING)
     COMMANDS[does.__name__] = does
     return does
 
@@ -136,6 +194,14 @@ def moment(seconds: float) -> datetime:
 
 
 @command
+@claims("the command claimed", NOTHING)
+def claimed() -> list[dict[str, Any]]:
+    """Return what is claimed of AWS: what it rests on, and whether it has been used."""
+    return [{"claim": c, "kind": b.kind, "basis": b.what, "used": c in USED} for c, b in CLAIMS.items()]
+
+
+@command
+@claims("the command pace", NOTHING)
 def pace(minute: float) -> None:
     """Let an emulated minute last so many seconds."""
     PACE["minute"] = minute

@@ -8,14 +8,14 @@ from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 
-from emulator.calls import PACE, Call
+from emulator.calls import PACE, Call, claims, doc
 from emulator.judge.checks import Asked, derived, reads
 from emulator.sns import publish
 
 ERRORS: dict[tuple[str, str, str], list[float]] = defaultdict(list)  # of an invoked name: when it raised
 
 
-@reads("cloudwatch")
+@reads("cloudwatch", rests=doc("service-authorization/latest/reference/list_amazoncloudwatch.html"))
 def asked(call: Call, action: str) -> Asked:
     """Yield what CloudWatch checks."""
     said, prefix = call.parameters, f"arn:aws:cloudwatch:{call.region}:{call.account}:alarm:"
@@ -48,6 +48,10 @@ def count_error(account: str, region: str, function: str, qualifier: str) -> Non
     evaluate(account, region)
 
 
+@claims(
+    "cloudwatch sets alarms and tells of them",
+    doc("AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html"),
+)
 def evaluate(account: str, region: str) -> None:
     """Set the alarms on errors as they are by now, and tell their actions' topics of those that change."""
     for alarm, watched, seconds in alarms_on_errors(account, region):

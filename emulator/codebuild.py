@@ -6,11 +6,11 @@ from typing import Any
 from moto.codebuild.models import codebuild_backends
 from moto.core.utils import unix_time
 
-from emulator.calls import AwsError, Call, operation
+from emulator.calls import MODEL, AwsError, Call, doc, operation
 from emulator.judge.checks import Asked, derived, reads
 
 
-@operation("codebuild", "CreateProject", "UpdateProject")
+@operation("codebuild", "CreateProject", "UpdateProject", rests=MODEL)
 def put_project(call: Call) -> dict[str, Any]:
     """Create or change a project.
 
@@ -45,7 +45,7 @@ def put_project(call: Call) -> dict[str, Any]:
     return {"project": project}
 
 
-@reads("codebuild")
+@reads("codebuild", rests=doc("service-authorization/latest/reference/list_awscodebuild.html"))
 def asked(call: Call, action: str) -> Asked:
     """Yield what CodeBuild checks."""
     said = call.parameters

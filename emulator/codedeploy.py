@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from moto.codedeploy.models import codedeploy_backends
 
 from emulator import calls
-from emulator.calls import PACE, AwsError, Call, moment, now, operation
+from emulator.calls import MODEL, PACE, AwsError, Call, claims, doc, moment, now, operation
 from emulator.judge.checks import Asked, reads
 
 WATCH = 0.1  # seconds between two looks at the alarms
@@ -84,7 +84,7 @@ def group_arn(account: str, region: str, facts: dict[str, Any]) -> str:
     return f"arn:aws:codedeploy:{region}:{account}:deploymentgroup:{name}"
 
 
-@operation("codedeploy", "DeleteApplication")
+@operation("codedeploy", "DeleteApplication", rests=MODEL)
 def delete_application(call: Call) -> dict[str, Any]:
     """Delete an application with its groups. AWS does, moto cannot."""
     name = call.parameters["applicationName"]
@@ -112,7 +112,7 @@ def check_configuration(call: Call) -> None:
         raise AwsError("DeploymentConfigDoesNotExistException", message)
 
 
-@operation("codedeploy", "CreateDeploymentGroup")
+@operation("codedeploy", "CreateDeploymentGroup", rests=MODEL)
 def create_group(call: Call) -> dict[str, Any]:
     """Create a deployment group."""
     backend = codedeploy_backends[call.account][call.region]
@@ -127,13 +127,13 @@ def create_group(call: Call) -> dict[str, Any]:
     return {"deploymentGroupId": facts["deploymentGroupId"]}
 
 
-@operation("codedeploy", "GetDeploymentGroup")
+@operation("codedeploy", "GetDeploymentGroup", rests=MODEL)
 def get_group(call: Call) -> dict[str, Any]:
     """Return a deployment group. AWS returns all of it, moto forgets its alarms."""
     return {"deploymentGroupInfo": group(call, call.parameters["deploymentGroupName"])}
 
 
-@operation("codedeploy", "UpdateDeploymentGroup")
+@operation("codedeploy", "UpdateDeploymentGroup", rests=MODEL)
 def update_group(call: Call) -> dict[str, Any]:
     """Change a deployment group. AWS does, moto cannot."""
     facts = group(call, call.parameters["currentDeploymentGroupName"])
@@ -143,7 +143,7 @@ def update_group(call: Call) -> dict[str, Any]:
     return {"hooksNotCleanedUp": []}
 
 
-@operation("codedeploy", "DeleteDeploymentGroup")
+@operation("codedeploy", "DeleteDeploymentGroup", rests=MODEL)
 def delete_group(call: Call) -> dict[str, Any]:
     """Delete a deployment group. AWS does, moto cannot."""
     name = call.parameters["deploymentGroupName"]
@@ -218,6 +218,7 @@ class Traffic:
         """Begin; world: held while its state is changed; client: returns one for a service, by role."""
         self._world, self._client = world, client
 
+    @claims("codedeploy:CreateDeployment", MODEL)
     def create(self, call: Call) -> dict[str, Any]:
         """Answer codedeploy:CreateDeployment, and begin."""
         with self._world:
@@ -253,6 +254,7 @@ class Traffic:
                 self._roll_back(deployment)
         deployment.completed, deployment.status = now(), status
 
+    @claims("codedeploy moves an alias", doc("codedeploy/latest/userguide/deployment-steps-lambda.html"))
     def _shift(self, deployment: Deployment, functions: Any, alarms: Any) -> None:
         """Move the alias, step by step. Raises Interrupted."""
         began = time.monotonic()
@@ -277,6 +279,9 @@ class Traffic:
         except ClientError as error:
             raise interrupted(error) from None
 
+    @claims(
+        "codedeploy rolls back", doc("codedeploy/latest/userguide/deployments-rollback-and-redeploy.html")
+    )
     def _roll_back(self, deployment: Deployment) -> None:
         """Begin the deployment that gives all traffic to the version before."""
         back = replace(
@@ -329,6 +334,7 @@ def watch_for_stop(deployment: Deployment) -> None:
         raise Interrupted("Stopped", "DEPLOYMENT_STOP_ON_REQUEST", "MANUAL_STOP", message)
 
 
+@claims("codedeploy stops at alarms", doc("codedeploy/latest/userguide/monitoring-create-alarms.html"))
 def watch(deployment: Deployment, alarms: Any) -> None:
     """Raise Interrupted if a deployment was stopped, or if an alarm is on that its group watches."""
     watch_for_stop(deployment)
@@ -373,20 +379,20 @@ def information(found: Deployment) -> dict[str, Any]:
     }
 
 
-@operation("codedeploy", "GetDeployment")
+@operation("codedeploy", "GetDeployment", rests=MODEL)
 def get_deployment(call: Call) -> dict[str, Any]:
     """Return a deployment."""
     return {"deploymentInfo": information(deployment_of(call, call.parameters["deploymentId"]))}
 
 
-@operation("codedeploy", "BatchGetDeployments")
+@operation("codedeploy", "BatchGetDeployments", rests=MODEL)
 def get_deployments(call: Call) -> dict[str, Any]:
     """Return some deployments."""
     found = [deployment_of(call, name) for name in call.parameters["deploymentIds"]]
     return {"deploymentsInfo": [information(deployment) for deployment in found]}
 
 
-@operation("codedeploy", "ListDeployments")
+@operation("codedeploy", "ListDeployments", rests=MODEL)
 def list_deployments(call: Call) -> dict[str, Any]:
     """Return the ids of a group's deployments, the newest first."""
     facts = group(call, call.parameters["deploymentGroupName"])
@@ -405,7 +411,7 @@ def list_deployments(call: Call) -> dict[str, Any]:
     return {"deployments": found[::-1]}
 
 
-@operation("codedeploy", "StopDeployment")
+@operation("codedeploy", "StopDeployment", rests=MODEL)
 def stop_deployment(call: Call) -> dict[str, Any]:
     """Have a deployment stop, and go back if that is asked for."""
     found = deployment_of(call, call.parameters["deploymentId"])
@@ -415,7 +421,7 @@ def stop_deployment(call: Call) -> dict[str, Any]:
     return {"status": "Pending", "statusMessage": "Stopping the deployment"}
 
 
-@reads("codedeploy")
+@reads("codedeploy", rests=doc("service-authorization/latest/reference/list_awscodedeploy.html"))
 def asked(call: Call, action: str) -> Asked:
     """Yield what CodeDeploy checks; who deploys registers the revision and reads the configuration too."""
     said, here = call.parameters, f"arn:aws:codedeploy:{call.region}:{call.account}:"

@@ -3,12 +3,12 @@
 import uuid
 from typing import Any
 
-from emulator.calls import AwsError, Call, operation
+from emulator.calls import MODEL, AwsError, Call, claims, doc, operation
 
 CONNECTIONS: dict[str, dict[str, Any]] = {}
 
 
-@operation("codestar-connections", "CreateConnection")
+@operation("codestar-connections", "CreateConnection", rests=MODEL)
 def create_connection(call: Call) -> dict[str, Any]:
     """Create a pending connection."""
     arn = f"arn:aws:codestar-connections:{call.region}:{call.account}:connection/{uuid.uuid4()}"
@@ -24,6 +24,18 @@ def create_connection(call: Call) -> dict[str, Any]:
     return {"ConnectionArn": arn, "Tags": tags}
 
 
+@claims(
+    "under which conditions a connection is used",
+    doc("dtconsole/latest/userguide/security-iam.html#permissions-reference-connections-use"),
+)
+def told_of_use(repository: str, **more: str) -> dict[str, str]:
+    """Return the condition keys of UseConnection on a repository, by both names of the service."""
+    owner, _, name = repository.partition("/")
+    keys = {"FullRepositoryId": repository, "OwnerId": owner, "RepositoryName": name, **more}
+    services = "codeconnections", "codestar-connections"
+    return {f"{service}:{key}".lower(): value for service in services for key, value in keys.items()}
+
+
 def connection(call: Call) -> dict[str, Any]:
     """Return the connection of the caller's account that a call names."""
     arn = call.parameters.get("ConnectionArn") or call.parameters["ResourceArn"]
@@ -32,40 +44,40 @@ def connection(call: Call) -> dict[str, Any]:
     return CONNECTIONS[arn]
 
 
-@operation("codestar-connections", "GetConnection")
+@operation("codestar-connections", "GetConnection", rests=MODEL)
 def get_connection(call: Call) -> dict[str, Any]:
     """Return a connection."""
     return {"Connection": connection(call)}
 
 
-@operation("codestar-connections", "ListConnections")
+@operation("codestar-connections", "ListConnections", rests=MODEL)
 def list_connections(call: Call) -> dict[str, Any]:
     """Return the account's connections."""
     found = [known for known in CONNECTIONS.values() if known["OwnerAccountId"] == call.account]
     return {"Connections": [known for known in found if f":{call.region}:" in known["ConnectionArn"]]}
 
 
-@operation("codestar-connections", "DeleteConnection")
+@operation("codestar-connections", "DeleteConnection", rests=MODEL)
 def delete_connection(call: Call) -> dict[str, Any]:
     """Delete a connection."""
     del CONNECTIONS[connection(call)["ConnectionArn"]]
     return {}
 
 
-@operation("codestar-connections", "ListTagsForResource")
+@operation("codestar-connections", "ListTagsForResource", rests=MODEL)
 def list_connection_tags(call: Call) -> dict[str, Any]:
     """Return a connection's tags."""
     return {"Tags": [{"Key": key, "Value": value} for key, value in connection(call)["Tags"].items()]}
 
 
-@operation("codestar-connections", "TagResource")
+@operation("codestar-connections", "TagResource", rests=MODEL)
 def tag_connection(call: Call) -> dict[str, Any]:
     """Set tags of a connection."""
     connection(call)["Tags"].update({tag["Key"]: tag["Value"] for tag in call.parameters["Tags"]})
     return {}
 
 
-@operation("codestar-connections", "UntagResource")
+@operation("codestar-connections", "UntagResource", rests=MODEL)
 def untag_connection(call: Call) -> dict[str, Any]:
     """Remove tags of a connection."""
     for key in call.parameters["TagKeys"]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from moto.events.models import EventPattern, Rule, events_backends
 
-from emulator.calls import Call, operation
+from emulator.calls import MISSING, MODEL, Basis, Call, claims, doc, operation
 from emulator.judge.checks import Asked, derived, reads
 
 # Gives a message to a target of a rule: account, region, target, rule, message.
@@ -18,17 +18,17 @@ Deliver = Callable[[str, str, dict[str, Any], Rule, str], None]
 TARGETS: dict[str, Deliver] = {}  # by service
 
 
-def to(service: str) -> Callable[[Deliver], Deliver]:
+def to(service: str, *, rests: Basis = MISSING) -> Callable[[Deliver], Deliver]:
     """Deliver messages to targets of a service by the decorated function."""
 
     def register(deliver: Deliver) -> Deliver:
-        TARGETS[service] = deliver
+        TARGETS[service] = claims(f"events delivers to {service}", rests)(deliver)
         return deliver
 
     return register
 
 
-@reads("events")
+@reads("events", rests=doc("service-authorization/latest/reference/list_amazoneventbridge.html"))
 def asked(call: Call, action: str) -> Asked:
     """Yield what EventBridge checks of rules."""
     said = call.parameters
@@ -43,6 +43,7 @@ def asked(call: Call, action: str) -> Asked:
         yield "events:TagResource", arn, {}
 
 
+@claims("events matches rules", doc("eventbridge/latest/userguide/eb-event-patterns.html"))
 def emit(account: str, region: str, source: str, detail_type: str, detail: dict[str, Any]) -> None:
     """Give an event to the rules of an account's default bus, and what comes of it to their targets."""
     event: Any = {
@@ -70,8 +71,12 @@ def deliver(account: str, region: str, target: dict[str, Any], rule: Rule, event
     TARGETS[service](account, region, target, rule, transformed(event, target))
 
 
+@claims(
+    "events transforms what a target is given",
+    doc("eventbridge/latest/userguide/eb-transform-target-input.html"),
+)
 def transformed(event: dict[str, Any], target: dict[str, Any]) -> str:
-    """Return what a target is given of an event: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html."""
+    """Return what a target is given of an event."""
     if "Input" in target:
         return str(target["Input"])
     transformer = target.get("InputTransformer")
@@ -87,7 +92,7 @@ def transformed(event: dict[str, Any], target: dict[str, Any]) -> str:
     return filled.strip()
 
 
-@operation("events", "TestEventPattern")
+@operation("events", "TestEventPattern", rests=MODEL)
 def test_event_pattern(call: Call) -> dict[str, Any]:
     """Say whether a pattern matches an event. AWS does, moto says nothing."""
     pattern, event = EventPattern.load(call.parameters["EventPattern"]), json.loads(call.parameters["Event"])

@@ -48,14 +48,17 @@ from emulator import (
     mends,
     s3,
     secretsmanager,
+    sqs,
 )
 from emulator.accounts import CONTROL, EmulatedAccounts, JournalEntry
 from emulator.calls import AwsError, Call, Caller, Check, owner
 from emulator.codedeploy import Traffic
 from emulator.judge import verdict
+from emulator.judge.bases import basis
 from emulator.lambda_ import Functions
 
-SERVICES = (codebuild, connections, dynamodb, iam, logs, secretsmanager)  # for what they answer and check
+# For what they answer and check.
+SERVICES = (codebuild, connections, dynamodb, iam, logs, secretsmanager, sqs)
 ANSWERS_KEPT, LARGEST_KEPT = 200, 100_000  # in bytes
 
 Judge = Callable[[Call], list[Check]]
@@ -108,8 +111,8 @@ class Front:
         entry = self.record(call, response.status_code, error_code(response), began, clock)
         if asked and entry.error is None and len(response.data) < LARGEST_KEPT:
             self.answers[asked] = response
-            while len(self.answers) > ANSWERS_KEPT:
-                self.answers.pop(next(iter(self.answers)), None)
+            for oldest in list(self.answers)[:-ANSWERS_KEPT]:
+                self.answers.pop(oldest, None)
         return response
 
     def record(
@@ -151,6 +154,7 @@ class Front:
                 cloudwatch.evaluate(call.account, call.region)
             if operation := calls.OPERATIONS.get((call.service, call.operation)):
                 return serialize(call, operation(call))
+            calls.use(f"{call.service}:{call.operation}", calls.MOTO)
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = owner(call)
             response = Response.from_app(self.moto, environ, buffered=True)
             if response.data[:14].lower() == b"<!doctype html":  # Flask's own page
@@ -210,11 +214,12 @@ class Front:
         *,
         role: str = "",
         source: str = "",
+        told: dict[str, str] | None = None,
     ) -> str | None:
         """Judge what a service of AWS does by itself in an account; return why it may not, or None if it may.
 
         actions: with the resource of each. role: the ARN of the role that it takes, if it takes one. source:
-        the ARN of that for which it acts, where the service tells IAM.
+        the ARN of that for which it acts, where the service tells IAM. told: condition keys beside these.
         """
         if self.judge is not verdict.judge:
             return None
@@ -226,7 +231,11 @@ class Front:
                 call.checks.append(verdict.check(itself, region, "sts:AssumeRole", role, context))
                 assumed = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
                 caller, context = Caller(role, f"{assumed}/{call.service}"), {}
-            call.checks += [verdict.check(caller, region, *each, context) for each in actions]
+            known = context | (told or {})
+            call.checks += [verdict.check(caller, region, *each, known) for each in actions]
+            for check in call.checks:
+                claim = f"{call.service} by itself asks for {check.action}"
+                calls.use(claim, basis(call.service, check.action))
         denied = next((check for check in call.checks if check.denied and self.enforcing), None)
         self.record(call, status=403 if denied else 200, error="AccessDenied" if denied else None)
         return str(verdict.refusal(call.service, denied).message) if denied else None

@@ -6,11 +6,11 @@ from typing import Any
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, iam_backends
 
-from emulator.calls import Call, command
+from emulator.calls import Call, claims, command, doc
 from emulator.judge.checks import Asked, derived, reads
 
 
-@reads("iam")
+@reads("iam", rests=doc("service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html"))
 def asked(call: Call, action: str) -> Asked:
     """Yield what IAM checks of roles; the boundary is that which the role has, or is created with."""
     said = call.parameters
@@ -28,11 +28,12 @@ def asked(call: Call, action: str) -> Asked:
 
 
 @command
+@claims(
+    "the command stack",
+    doc("AWSCloudFormation/latest/UserGuide/stacksets-orgs-associate-stackset-with-org.html"),
+)
 def stack(account: str, region: str, name: str, template: str, parameters: dict[str, str]) -> None:
-    """Create a stack, unless there is one of this name, as a service-managed StackSet does by itself.
-
-    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-associate-stackset-with-org.html
-    """
+    """Create a stack, unless there is one of this name, as a service-managed StackSet does by itself."""
     from moto.cloudformation.models import cloudformation_backends  # noqa: PLC0415  takes seconds
 
     stacks = cloudformation_backends[account][region]

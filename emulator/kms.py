@@ -1,32 +1,40 @@
 """KMS: what it checks, and the policies of keys."""
 
+from typing import Any
+
 from moto.kms.models import kms_backends
 
-from emulator.calls import Call, owner
+from emulator.calls import Call, doc, owner
 from emulator.judge.checks import Asked, derived, reads
-from emulator.judge.policies import parse
+from emulator.judge.policies import UnknownError, parse
 from emulator.judge.verdict import Guarded, guards
 
 
-@reads("kms")
+@reads("kms", rests=doc("kms/latest/developerguide/alias-access.html"))
 def asked(call: Call, action: str) -> Asked:
     """Yield what KMS checks; of an alias, the alias and its key."""
     said = call.parameters
+    under: dict[str, Any] = {"kms:viaservice": None, "kms:encryptioncontext:*": None}
+    for name, value in said.get("EncryptionContext", {}).items():
+        under[f"kms:encryptioncontext:{name}".lower()] = value
     if alias := said.get("AliasName"):
-        yield action, f"arn:aws:kms:{call.region}:{call.account}:{alias}", {}
+        yield action, f"arn:aws:kms:{call.region}:{call.account}:{alias}", under
     if key := said.get("KeyId") or said.get("TargetKeyId"):
-        yield action, key_arn(key, owner(call), call.region), {}
+        yield action, key_arn(key, owner(call), call.region), under
     elif not alias:
         yield from derived(call, action)
 
 
-@guards("kms")
+@guards("kms", rests=doc("kms/latest/developerguide/control-access.html"))
 def key_policy(region: str, resource: str) -> Guarded:
     """Return the policy of a key; an alias has none."""
     account, rest = resource.split(":", 5)[4:]
     if not rest.startswith("key/"):
         return None, account, False
-    return parse(kms_backends[account][region].keys[rest.removeprefix("key/")].policy), account, True
+    key = kms_backends[account][region].keys[rest.removeprefix("key/")]
+    if key.grants:
+        raise UnknownError(f"grants of KMS, of which there are some on {resource}")
+    return parse(key.policy), account, True
 
 
 def key_arn(key: str, account: str, region: str) -> str:

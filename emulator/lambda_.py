@@ -1,4 +1,7 @@
-"""Lambda: invocations, aliases that share traffic, and what it checks. moto keeps the functions."""
+"""Lambda: invocations, aliases that share traffic, what it checks, and the policies of functions.
+
+moto keeps the functions.
+"""
 
 import base64
 import json
@@ -14,9 +17,10 @@ from moto.awslambda.models import lambda_backends
 from moto.logs.models import logs_backends
 
 from emulator import calls, cloudwatch
-from emulator.calls import AwsError, Call, owner
+from emulator.calls import AwsError, Call, claims, doc, owner
 from emulator.execution_environment import ExecutionEnvironment, Outcome
 from emulator.judge.checks import RENAMED, Asked, derived, reads
+from emulator.judge.verdict import Guarded, guards
 from emulator.s3 import to_decrypt
 
 RENAMED["lambda", "Invoke"] = "InvokeFunction"
@@ -40,6 +44,7 @@ class Functions:
         self._folder, self._world, self._environment = folder, world, environment
         self._warm: dict[str, ExecutionEnvironment] = {}
 
+    @claims("lambda:Invoke", doc("lambda/latest/api/API_Invoke.html"))
     def invoke(self, call: Call, account: str) -> dict[str, Any]:
         """Answer lambda:Invoke of a function of an account with the response that Lambda would give."""
         parameters = call.parameters
@@ -106,6 +111,7 @@ class Functions:
         if not outcome.warm or self._warm.setdefault(version_arn, environment) is not environment:
             environment.close()
 
+    @claims("lambda writes a function's log", doc("lambda/latest/dg/monitoring-cloudwatchlogs.html"))
     def _write(self, account: str, region: str, environment: ExecutionEnvironment, lines: list[str]) -> None:
         """Put lines into the function's log group and send traces, in its role; AWS drops what it may not."""
         configuration = environment.configuration
@@ -124,6 +130,7 @@ class Functions:
             logs.put_log_events(group, stream, [{"timestamp": now, "message": line} for line in lines])
 
 
+@claims("an alias's second version gets its share", doc("lambda/latest/dg/configuring-alias-routing.html"))
 def answering(account: str, region: str, name: str, qualifier: str | None) -> Any:
     """Return the version that answers an invocation. Raises moto's error if there is none.
 
@@ -143,7 +150,7 @@ def answering(account: str, region: str, name: str, qualifier: str | None) -> An
     return function
 
 
-@reads("lambda")
+@reads("lambda", rests=doc("lambda/latest/dg/lambda-api-permissions-ref.html"))
 def asked(call: Call, action: str) -> Asked:
     """Yield what Lambda checks; it takes a function's code with the caller's permissions."""
     said = call.parameters
@@ -169,3 +176,18 @@ def asked(call: Call, action: str) -> Asked:
         yield "lambda:ListTags", f"arn:aws:lambda:{call.region}:{owner(call)}:function:{name}", {}
     if said.get("Tags") and call.operation == "CreateFunction":
         yield "lambda:TagResource", f"arn:aws:lambda:{call.region}:{call.account}:function:{name}", {}
+
+
+@guards("lambda", rests=doc("lambda/latest/dg/using-aliases.html"))
+def function_policy(region: str, resource: str) -> Guarded:
+    """Return the policy of a function; each of its statements names the alias that it is for."""
+    account, kind, name = [*resource.split(":"), "", ""][4:7]
+    if kind != "function" or not account:
+        return None, account, False
+    known = lambda_backends[account][region]._lambdas._functions.get(name)
+    versions = [known["latest"], *known["versions"]] if known else []
+    added = [dict(statement) for version in versions for statement in version.policy.statements]
+    for statement in added:
+        if isinstance(statement["Principal"], str):  # so that moto keeps who is no service
+            statement["Principal"] = {"AWS": statement["Principal"]}
+    return {"Version": "2012-10-17", "Statement": added} if added else None, account, False

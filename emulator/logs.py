@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.logs.models import LogsBackend
 
-from emulator.calls import AwsError, Call
+from emulator.calls import AwsError, Call, doc
 from emulator.judge.checks import Asked, derived, reads
 from emulator.mends import replaces
 
@@ -14,7 +14,7 @@ READS_IN_A_SECOND = 5
 READ: dict[tuple[str, str], list[float]] = defaultdict(list)  # by account and region: when
 
 
-@replaces(LogsBackend, "filter_log_events")
+@replaces(LogsBackend, "filter_log_events", rests=doc("general/latest/gr/cwl_region.html"))
 def filter_log_events(backend: LogsBackend, original: Any, *args: Any, **kwargs: Any) -> Any:
     """Refuse to read too often. AWS does, moto does not: https://repost.aws/knowledge-center/cloudwatch-logs-throttling."""
     now, place = time.monotonic(), (backend.account_id, backend.region_name)
@@ -25,7 +25,7 @@ def filter_log_events(backend: LogsBackend, original: Any, *args: Any, **kwargs:
     return original(backend, *args, **kwargs)
 
 
-@reads("logs")
+@reads("logs", rests=doc("AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html"))
 def asked(call: Call, action: str) -> Asked:
     """Yield what CloudWatch Logs checks: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html."""
     said, groups = call.parameters, f"arn:aws:logs:{call.region}:{call.account}:log-group:"

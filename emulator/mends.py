@@ -22,20 +22,25 @@ from moto.s3.exceptions import MissingBucket
 from moto.s3.models import FakeBucket, s3_backends
 from moto.s3.responses import S3Response
 
-from emulator.calls import AwsError, Call
+from emulator.calls import MISSING, MODEL, AwsError, Basis, Call, claims, doc, guess
 from emulator.judge.policies import listed
 
 
-def replaces(owner: type, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def replaces(
+    owner: type, name: str, *, rests: Basis = MISSING
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Put the decorated function, which is given the original first, in the place of a method."""
 
     def replace(replacement: Callable[..., Any]) -> Callable[..., Any]:
-        setattr(owner, name, functools.partialmethod(replacement, getattr(owner, name)))
+        where = replacement.__module__.rpartition(".")[2]
+        noted = claims(f"{where} mends moto's {owner.__name__}.{name}", rests)(replacement)
+        setattr(owner, name, functools.partialmethod(noted, getattr(owner, name)))
         return replacement
 
     return replace
 
 
+@claims("a bucket's expected owner is compared", doc("AmazonS3/latest/userguide/bucket-owner-condition.html"))
 def check_bucket_owner(call: Call) -> None:
     """Refuse a call whose bucket is not of the account that it expects. AWS does, moto does not look."""
     source = str(call.parameters.get("CopySource")).lstrip("/").partition("/")[0]
@@ -51,13 +56,17 @@ def check_bucket_owner(call: Call) -> None:
 # S3
 
 
-@replaces(FakeBucket, "get_permission")
+@replaces(
+    FakeBucket,
+    "get_permission",
+    rests=doc("IAM/latest/UserGuide/reference_policies_evaluation-logic.html"),
+)
 def get_permission(bucket: FakeBucket, original: Any, action: str, resource: str) -> PermissionResult:
     """Leave bucket policies to the judge. AWS heeds their conditions, moto denies whatever a Deny names."""
     return PermissionResult.NEUTRAL
 
 
-@replaces(S3Response, "get_bucket_notification")
+@replaces(S3Response, "get_bucket_notification", rests=MODEL)
 def get_bucket_notification(response: Any, original: Any) -> Any:
     """Say that a bucket notifies EventBridge. AWS does, moto keeps it to itself."""
     configuration = response.backend.get_bucket_notification_configuration(response.bucket_name)
@@ -74,7 +83,7 @@ def get_bucket_notification(response: Any, original: Any) -> Any:
 SETTINGS = ("DeadLetterConfig", "EphemeralStorage", "KMSKeyArn", "LoggingConfig", "TracingConfig")
 
 
-@replaces(LambdaFunction, "__init__")
+@replaces(LambdaFunction, "__init__", rests=MODEL)
 def create_function(
     function: Any, original: Any, account_id: str, spec: Any, *args: Any, **kwargs: Any
 ) -> None:
@@ -83,7 +92,7 @@ def create_function(
     function.settings = {name: spec[name] for name in SETTINGS if spec.get(name)}
 
 
-@replaces(LambdaFunction, "update_configuration")
+@replaces(LambdaFunction, "update_configuration", rests=MODEL)
 def update_function(function: Any, original: Any, changes: dict[str, Any]) -> dict[str, Any]:
     """Change the settings that are kept; published versions, which share them so far, keep theirs."""
     function.settings = function.settings | {name: changes[name] for name in SETTINGS if name in changes}
@@ -92,7 +101,7 @@ def update_function(function: Any, original: Any, changes: dict[str, Any]) -> di
     return configuration
 
 
-@replaces(LambdaFunction, "get_configuration")
+@replaces(LambdaFunction, "get_configuration", rests=MODEL)
 def get_function(function: Any, original: Any, on_create: bool = False) -> dict[str, Any]:
     """Return the settings that are kept, with Lambda's defaults for logging."""
     configuration: dict[str, Any] = original(function, on_create) | copy.deepcopy(function.settings)
@@ -104,7 +113,7 @@ def get_function(function: Any, original: Any, on_create: bool = False) -> dict[
     return configuration | {"LoggingConfig": levels | logging}
 
 
-@replaces(LambdaFunction, "_set_function_code")
+@replaces(LambdaFunction, "_set_function_code", rests=doc("lambda/latest/dg/troubleshooting-deployment.html"))
 def set_function_code(function: Any, original: Any, code: dict[str, Any]) -> None:
     """Refuse code that is not in S3. AWS does, moto makes a function without code."""
     if "S3Key" in code and "ZipFile" not in code:
@@ -120,7 +129,7 @@ def set_function_code(function: Any, original: Any, code: dict[str, Any]) -> Non
     original(function, code)
 
 
-@replaces(LambdaBackend, "update_function_code")
+@replaces(LambdaBackend, "update_function_code", rests=doc("lambda/latest/dg/functions-states.html"))
 def update_function_code(
     backend: LambdaBackend, original: Any, function_name: str, qualifier: str, body: dict[str, Any]
 ) -> dict[str, Any]:
@@ -131,7 +140,7 @@ def update_function_code(
     return configuration | {"LastUpdateStatus": "InProgress"}
 
 
-@replaces(LambdaStorage, "publish_version")
+@replaces(LambdaStorage, "publish_version", rests=doc("lambda/latest/dg/configuration-versions.html"))
 def publish_version(storage: Any, original: Any, name: str, description: str = "") -> Any:
     """Number versions on and on. AWS does, moto gives numbers again once a version has been deleted."""
     latest = storage.get_function_by_name_or_arn_forbid_qualifier(name)
@@ -144,14 +153,14 @@ def publish_version(storage: Any, original: Any, name: str, description: str = "
     return version
 
 
-@replaces(LambdaBackend, "put_function_event_invoke_config")
+@replaces(LambdaBackend, "put_function_event_invoke_config", rests=MODEL)
 def put_event_invoke_config(backend: LambdaBackend, original: Any, name: str, config: Any) -> Any:
     """Replace how a function is invoked asynchronously. AWS does, moto goes on returning the first one."""
     backend.get_function(name).event_invoke_config.clear()
     return original(backend, name, config)
 
 
-@replaces(CodeBuildBackend, "delete_project")
+@replaces(CodeBuildBackend, "delete_project", rests=guess("delete a project by its ARN"))
 def delete_project(backend: CodeBuildBackend, original: Any, name: str) -> None:
     """Delete a project by its name or ARN. AWS does, moto deletes nothing for an ARN."""
     original(backend, name.rpartition("/")[2])
@@ -160,6 +169,10 @@ def delete_project(backend: CodeBuildBackend, original: Any, name: str) -> None:
 # CodePipeline
 
 
+@claims(
+    "any trust policy that lets CodePipeline in will do",
+    doc("IAM/latest/UserGuide/id_roles_create_for-service.html"),
+)
 def trust_policies(backend: CodePipelineBackend) -> SimpleNamespace:
     """Give moto's CreatePipeline a role's trusted services in the only form that it reads.
 
@@ -178,6 +191,7 @@ def trust_policies(backend: CodePipelineBackend) -> SimpleNamespace:
     return SimpleNamespace(get_role_by_arn=get_role_by_arn)
 
 
+@claims("a pipeline's times are numbers", MODEL)
 def pipeline_metadata(pipeline: CodePipeline) -> dict[str, Any]:
     """Give a pipeline's times as numbers. AWS does, moto gives strings, on which the SDK for Go fails."""
     created, updated = unix_time(pipeline._created), unix_time(pipeline._updated)

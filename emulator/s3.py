@@ -4,7 +4,7 @@ from typing import Any
 
 from moto.s3.models import s3_backends
 
-from emulator.calls import AwsError, Call
+from emulator.calls import AwsError, Call, claims, doc
 from emulator.events import emit
 from emulator.judge.checks import RENAMED, Asked, derived, reads
 from emulator.judge.policies import UnknownError, parse
@@ -45,7 +45,7 @@ OF_OBJECTS = (
 PUTS = ("PutObject", "CopyObject", "CompleteMultipartUpload")
 
 
-@reads("s3")
+@reads("s3", rests=doc("AmazonS3/latest/userguide/using-with-s3-policy-actions.html"))
 def asked(call: Call, action: str) -> Asked:
     """Yield what S3 checks."""
     said = call.parameters
@@ -119,7 +119,7 @@ def default_key(bucket: Any) -> str | None:
     return found
 
 
-@guards("s3")
+@guards("s3", rests=doc("AmazonS3/latest/userguide/access-policy-language-overview.html"))
 def bucket_policy(region: str, resource: str) -> Guarded:
     """Return the policy of a bucket."""
     bucket = resource.split(":", 5)[5].split("/", maxsplit=1)[0]
@@ -128,6 +128,7 @@ def bucket_policy(region: str, resource: str) -> Guarded:
     return parse(stored.policy) if stored and stored.policy else None, account, False
 
 
+@claims("s3 tells EventBridge of what is put", doc("AmazonS3/latest/userguide/EventBridge.html"))
 def tell_of_put(call: Call) -> None:
     """Tell EventBridge of an object that a call has put, where the bucket is set to."""
     if call.service == "s3" and call.operation in PUTS:

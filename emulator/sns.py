@@ -6,7 +6,7 @@ from moto.events.models import Rule
 from moto.sns.models import sns_backends
 
 from emulator import calls
-from emulator.calls import Call, command
+from emulator.calls import NOTHING, Call, claims, command, doc
 from emulator.events import to
 from emulator.judge.checks import Asked, derived, reads
 from emulator.judge.policies import parse
@@ -14,7 +14,7 @@ from emulator.judge.verdict import Guarded, guards
 from emulator.kms import key_arn
 
 
-@reads("sns")
+@reads("sns", rests=doc("service-authorization/latest/reference/list_amazonsns.html"))
 def asked(call: Call, action: str) -> Asked:
     """Yield what SNS checks; an encrypted topic needs its key too."""
     yield from derived(call, action)
@@ -33,6 +33,7 @@ def to_publish(topic: str) -> Asked:
         yield "kms:Decrypt", key, via
 
 
+@claims("services publish by themselves", doc("sns/latest/dg/sns-access-policy-use-cases.html"))
 def publish(  # noqa: PLR0913
     service: str, account: str, region: str, topic: str, message: str, *, source: str = ""
 ) -> None:
@@ -42,13 +43,13 @@ def publish(  # noqa: PLR0913
         sns_backends[account][region].publish(message, topic)
 
 
-@to("sns")
+@to("sns", rests=doc("eventbridge/latest/userguide/eb-use-resource-based.html"))
 def publish_event(account: str, region: str, target: dict[str, Any], rule: Rule, message: str) -> None:
     """Publish to the topic that is a rule's target."""
     publish("events.amazonaws.com", account, region, target["Arn"], message)
 
 
-@guards("sns")
+@guards("sns", rests=doc("sns/latest/dg/sns-access-policy-use-cases.html"))
 def topic_policy(region: str, resource: str) -> Guarded:
     """Return the policy of a topic."""
     account = resource.split(":")[4]
@@ -57,6 +58,7 @@ def topic_policy(region: str, resource: str) -> Guarded:
 
 
 @command
+@claims("the command published", NOTHING)
 def published(account: str) -> list[str]:
     """Return what the topics of an account have been sent."""
     topics = [topic for backend in sns_backends[account].values() for topic in backend.topics.values()]

@@ -16,7 +16,8 @@ class Rehearsal:
     order in which they ended. total: seconds in all. release: what was built, as release.json says. running:
     what runs where. problem: why the last environment does not run the commit's package, empty if it does.
     denied: what roles tried and may not do, with where to change that. to_paste: the statements that they
-    lack, by file. unused: by role and statement, what nothing has used.
+    lack, by file. unused: by role and statement, what nothing has used. claims: what the emulator claims of
+    AWS, as the command claimed tells it.
     """
 
     function: str
@@ -30,6 +31,7 @@ class Rehearsal:
     release: dict[str, str] = field(default_factory=dict)
     running: list[dict[str, str]] = field(default_factory=list)
     journal: list[JournalEntry] = field(default_factory=list)
+    claims: list[dict[str, Any]] = field(default_factory=list)
     problem: str = ""
     denied: list[tuple[Check, str]] = field(default_factory=list)
     to_paste: dict[str, str] = field(default_factory=dict)

@@ -100,7 +100,8 @@ def rehearse(options: Options, screen: Screen, world: EmulatedAccounts, folder: 
                     founding.wait()
     except FoundationError as error:
         raise RehearsalError(str(error)) from None
-    rehearsal.journal, rehearsal.total = world.journal(), time.monotonic() - began
+    rehearsal.journal, rehearsal.claims = world.journal(), world.ask("claimed")
+    rehearsal.total = time.monotonic() - began
     return rehearsal
 
 

@@ -89,6 +89,8 @@ def html(rehearsal: "Rehearsal") -> str:
         parts=[(part, f"{seconds:.1f} s") for part, seconds in rehearsal.seconds.items()],
         created=created(rehearsal),
         unused=unused(rehearsal),
+        bases=bases(rehearsal),
+        guesses=[(c["claim"], c["basis"]) for c in rehearsal.claims if c["kind"] == "guess" and c["used"]],
     )
     return page
 
@@ -110,6 +112,12 @@ def unused(rehearsal: "Rehearsal") -> list[tuple[str, ...]]:
         same = (role.rpartition("/")[2], sid, ", ".join(sorted(actions)))
         accounts.setdefault(same, []).append(rehearsal.name(role.split(":")[4]))
     return [(role, ", ".join(where), *rest) for (role, *rest), where in sorted(accounts.items())]
+
+
+def bases(rehearsal: "Rehearsal") -> list[tuple[str, int, int]]:
+    """Return on what the emulator's claims of AWS rest: the kind, how many claims, how many used here."""
+    used = Counter(claim["kind"] for claim in rehearsal.claims if claim["used"])
+    return [(kind, n, used[kind]) for kind, n in Counter(c["kind"] for c in rehearsal.claims).most_common()]
 
 
 def created(rehearsal: "Rehearsal") -> list[tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """IAM's policies, evaluated as AWS documents it.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html. What this does not
-know (an operator, a variable) raises UnknownError: it never passes for allowed.
+know (an operator, a condition key) raises UnknownError: it never passes for allowed.
 """
 
 import json
@@ -13,6 +13,8 @@ from typing import Any
 from emulator.calls import Request
 
 Document = Mapping[str, Any]
+VARIABLE = re.compile(r"\$\{([^}]*)\}")
+FIELD_END = re.compile(r":(?![^{}]*\})")  # a colon that is not within a variable
 
 
 class UnknownError(Exception):
@@ -40,10 +42,11 @@ def decide(request: Request, policies: Policies) -> str | None:
         whose = name(request.caller.role)
         return f"with an explicit deny in an identity-based policy or the boundary of {whose}"
     of_resource = statements(policies.resource or {})
-    if any(named(s, request) for s in of_resource if applies(s, request, "Deny")):
+    if any(speaks(s, request, "Deny") and named(s, request) and met(s, request) for s in of_resource):
         return "with an explicit deny in a resource-based policy"
 
-    grants = {named(s, request) for s in of_resource if applies(s, request, "Allow")}
+    allowing = [(named(s, request), s) for s in of_resource if speaks(s, request, "Allow")]
+    grants = {how for how, s in allowing if how and met(s, request)}
     foreign = request.caller.account != request.owner
     if "caller" in grants and (request.caller.service or not foreign):
         return None  # what a session itself is given, nothing of its role's limits
@@ -51,7 +54,7 @@ def decide(request: Request, policies: Policies) -> str | None:
     bounded = policies.boundary is None or any(
         applies(s, request, "Allow") for s in statements(policies.boundary)
     )
-    if (foreign or policies.delegating) and not grants - {None}:
+    if (foreign or policies.delegating) and not grants:
         return f"because no resource-based policy allows the {request.action} action"
     if not identity and (foreign or "role" not in grants):
         missing = "identity-based policy"
@@ -62,13 +65,26 @@ def decide(request: Request, policies: Policies) -> str | None:
     return f"because no {missing} of {name(request.caller.role)} allows the {request.action} action"
 
 
+def mentioned(policies: Policies) -> set[str]:
+    """Return the condition keys that policies ask for, in lower case."""
+    documents = [*policies.identity, *filter(None, (policies.boundary, policies.resource))]
+    found = set()
+    for statement in (each for document in documents for each in statements(document)):
+        keys = [key for keys in statement.get("Condition", {}).values() for key in keys]
+        variables = VARIABLE.findall(json.dumps(statement))
+        found |= {key.partition(",")[0].strip().lower() for key in (*keys, *variables)}
+    return found
+
+
 def name(arn: str) -> str:
     """Return the name at the end of a role's ARN."""
     return arn.rpartition("/")[2]
 
 
 def statements(document: Document) -> list[Document]:
-    """Return the statements of a policy."""
+    """Return the statements of a policy; in one of another version than this, variables are mere text."""
+    if document.get("Version") != "2012-10-17":
+        document = parse(json.dumps(document).replace("${", "${$}{"))
     return listed(document.get("Statement", []))
 
 
@@ -85,21 +101,33 @@ def parse(text: str | bytes) -> Document:
 
 def applies(statement: Document, request: Request, effect: str) -> bool:
     """Return whether a statement of an effect speaks of a request, principals aside."""
+    return speaks(statement, request, effect) and met(statement, request)
+
+
+def speaks(statement: Document, request: Request, effect: str) -> bool:
+    """Return whether a statement of an effect speaks of a request, principals and conditions aside."""
     if statement["Effect"] != effect:
         return False
-    for element, wanted, fold in (("Action", request.action, True), ("Resource", request.resource, False)):
-        if element in statement and not any(
-            like(p, wanted, request, fold) for p in listed(statement[element])
-        ):
+    for element, compare, asked in (
+        ("Action", same_action, request.action),
+        ("Resource", same, request.resource),
+    ):
+        if element in statement and not any(compare(p, asked, request) for p in listed(statement[element])):
             return False
         opposite = statement.get(f"Not{element}", [])
-        if any(like(p, wanted, request, fold) for p in listed(opposite)):
+        if any(compare(p, asked, request) for p in listed(opposite)):
             return False
-    return all(
+    return True
+
+
+def met(statement: Document, request: Request) -> bool:
+    """Return whether all conditions of a statement hold."""
+    found = [
         holds(operator, key, listed(values), request)
         for operator, keys in statement.get("Condition", {}).items()
         for key, values in keys.items()
-    )
+    ]
+    return all(found)
 
 
 def named(statement: Document, request: Request) -> str | None:
@@ -123,27 +151,63 @@ def named(statement: Document, request: Request) -> str | None:
     return None
 
 
-def like(pattern: str, text: str, request: Request, fold: bool = False) -> bool:
+def value_of(key: str, request: Request) -> str | None:
+    """Return the value of a condition key, None if AWS sends none with such a request."""
+    if key.lower() not in request.context:
+        raise UnknownError(f"the condition key {key} of {request.action}")
+    return request.context[key.lower()]
+
+
+def expression(pattern: str, request: Request, *, wild: bool = True) -> str:
+    """Return a pattern as a regular expression, its variables filled; wild: whether * and ? stand for others.
+
+    Where a variable has no value, nothing matches.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+    """
+    texts = VARIABLE.split(pattern)
+    for place, text in enumerate(texts):
+        texts[place] = re.escape(text)
+        if place % 2:
+            key, _, default = text.partition(",")
+            value = text if text in ("*", "?", "$") else value_of(key.strip(), request)
+            value = default.strip().strip("'") if value is None and default else value
+            texts[place] = "(?!)" if value is None else re.escape(value)
+        elif wild:
+            texts[place] = texts[place].replace(r"\*", ".*").replace(r"\?", ".")
+    return "".join(texts)
+
+
+def like(pattern: str, text: str, request: Request) -> bool:
     """Return whether text matches a pattern with * and ?, and with policy variables."""
+    return re.fullmatch(expression(pattern, request), text, re.DOTALL) is not None
 
-    def replace(found: re.Match[str]) -> str:
-        if found[1].lower() not in request.context:
-            raise UnknownError(found[0])
-        return request.context[found[1].lower()]
 
-    filled = re.sub(r"\$\{([^}]+)\}", replace, pattern)
-    expression = re.escape(filled).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(expression, text, re.DOTALL | (re.IGNORECASE if fold else 0)) is not None
+def same_action(pattern: str, action: str, request: Request) -> bool:
+    """Return whether an action is one that a policy means."""
+    return re.fullmatch(expression(pattern, request), action, re.IGNORECASE) is not None
+
+
+def same(pattern: str, resource: str, request: Request) -> bool:
+    """Return whether a resource is one that a policy means.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html: what an ARN lacks of its six fields
+    is whatever it may be.
+    """
+    fields = FIELD_END.split(pattern, 5)
+    if "${" in ":".join(fields[:5]):
+        raise UnknownError(f"a variable before the fifth colon of {pattern}")
+    missing = 6 - len(fields) if fields[0] == "arn" else 0
+    return like(pattern + ":*" * missing, resource, request)
 
 
 def equal(pattern: str, text: str, request: Request) -> bool:
     """Return whether text is exactly what a policy says."""
-    return pattern == text
+    return re.fullmatch(expression(pattern, request, wild=False), text, re.DOTALL) is not None
 
 
 def arn_like(pattern: str, text: str, request: Request) -> bool:
     """Return whether an ARN matches a pattern, each of its six parts by itself, as documented."""
-    patterns, parts = pattern.split(":", 5), text.split(":", 5)
+    patterns, parts = FIELD_END.split(pattern, 5), text.split(":", 5)
     return len(patterns) == len(parts) and all(map(like, patterns, parts, [request] * len(parts)))
 
 
@@ -163,9 +227,9 @@ OPERATORS: dict[str, Callable[[str, str, Request], bool]] = {
 
 def holds(operator: str, key: str, values: Iterable[Any], request: Request) -> bool:
     """Return whether a condition holds. A missing key fails it, unless it is negated or IfExists."""
-    known = request.context.get(key.lower())
+    known = value_of(key, request)
     if operator == "Null":
-        return (known is None) == (str(next(iter(values))).lower() == "true")
+        return any((known is None) == (str(value).lower() == "true") for value in values)
     base, exists = operator.removesuffix("IfExists"), operator.endswith("IfExists")
     negated = base.startswith(("StringNot", "ArnNot"))
     compare = OPERATORS.get(base.replace("Not", "", 1) if negated else base)

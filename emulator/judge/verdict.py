@@ -5,9 +5,9 @@ from typing import Any
 
 from moto.iam.models import iam_backends
 
-from emulator.calls import PERSON, AwsError, Call, Caller, Check, Request
-from emulator.judge.checks import AWS, asked, tagged
-from emulator.judge.policies import Document, Policies, UnknownError, decide, parse
+from emulator.calls import MISSING, PERSON, AwsError, Basis, Call, Caller, Check, Request, claims
+from emulator.judge.checks import AWS, asked, completed, context
+from emulator.judge.policies import Document, Policies, UnknownError, decide, mentioned, parse
 
 ADMINISTRATOR = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
 # With which AWS Organizations creates an account: from the management account alone, which is none of ours.
@@ -21,11 +21,11 @@ Guard = Callable[[str, str], Guarded]
 GUARDS: dict[str, Guard] = {}
 
 
-def guards(service: str) -> Callable[[Guard], Guard]:
+def guards(service: str, *, rests: Basis = MISSING) -> Callable[[Guard], Guard]:
     """Have the decorated function, given a region and a resource, answer as resource_policy."""
 
     def register(guard: Guard) -> Guard:
-        GUARDS[service] = guard
+        GUARDS[service] = claims(f"the policies of {service}'s resources", rests)(guard)
         return guard
 
     return register
@@ -37,8 +37,8 @@ def judge(call: Call) -> list[Check]:
         return []
     caller = Caller(call.role, call.principal)
     return [
-        check(caller, call.region, action, resource, tagged(call) | context)
-        for action, resource, context in asked(call)
+        check(caller, call.region, action, resource, context(call) | more)
+        for action, resource, more in asked(call)
     ]
 
 
@@ -49,22 +49,41 @@ def refusal(service: str, denied: Check) -> AwsError:
     return AwsError(DENIED.get(service, "AccessDeniedException"), f"{message} {denied.denied}", 403)
 
 
-def check(caller: Caller, region: str, action: str, resource: str, context: dict[str, str]) -> Check:
-    """Check an action of a caller in a region. Raises UnknownError."""
+def check(caller: Caller, region: str, action: str, resource: str, told: dict[str, Any]) -> Check:
+    """Check an action of a caller in a region; told: condition keys beside those of every request.
+
+    Raises UnknownError.
+    """
     if not AWS.actions.action_exists(*action.lower().split(":")):
         raise UnknownError(f"AWS has no action {action}")
     of_resource, where, delegating = resource_policy(region, action, resource)
     owned_by = where or caller.account
-    known = {"aws:resourceaccount": owned_by, "aws:securetransport": "true", "aws:requestedregion": region}
-    if caller.role:
-        known |= {"aws:principalarn": caller.role, "aws:principalaccount": caller.account}
-    known |= context
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+    known = {
+        "aws:principalaccount": caller.account or None,
+        "aws:principalarn": caller.role or None,
+        "aws:principalisawsservice": "true" if caller.service else "false",
+        "aws:principalservicename": caller.service or None,
+        "aws:requestedregion": region,
+        "aws:resourceaccount": owned_by,
+        "aws:securetransport": "true",
+        "aws:sourceaccount": None,  # only services of AWS tell for whom they act
+        "aws:sourcearn": None,
+        "aws:sourceowner": caller.account or None,  # in SNS's default policy
+        "aws:username": None,  # roles have none
+        "kms:calleraccount": caller.account or None,
+    }
     identity, boundary = policies_of(caller.role) if caller.role else ([], None)
+    policies = Policies(identity or [], boundary, of_resource, delegating)
+    known = completed(action, mentioned(policies), known | told)
     if identity is None:
         denied: str | None = f"because there is no role {caller.role.rpartition('/')[2]} in {caller.account}"
     else:
-        request = Request(caller, action, resource, owned_by, known)
-        denied = decide(request, Policies(identity, boundary, of_resource, delegating))
+        denied = decide(Request(caller, action, resource, owned_by, known), policies)
+    service, name = action.split(":")
+    level = AWS.actions.get_action_details(service, name)["accessLevel"]
+    if denied is None and "Permissions management" in level and service not in {"iam", *GUARDS}:
+        raise UnknownError(f"{action}: the judge reads no policies of {service}'s resources")
     return Check(caller, action, resource, owned_by, known, denied)
 
 

@@ -130,7 +130,7 @@ class Action(ABC):
         Raises ActionError.
         """
         here = f"arn:aws:codepipeline:{self.region}:{self.account}:{self.pipeline['name']}"
-        self.act("codepipeline.amazonaws.com", self.pipeline["roleArn"], self.unseen(), here)
+        self.act("codepipeline.amazonaws.com", self.pipeline["roleArn"], self.unseen(), here, self.told())
 
     def unseen(self) -> list[tuple[str, str]]:
         """Return what CodePipeline does in the pipeline's role beside what is done here, with the resources.
@@ -139,13 +139,24 @@ class Action(ABC):
         """
         return []
 
+    def told(self) -> dict[str, str]:
+        """Return the condition keys of what CodePipeline does so."""
+        return {}
+
     @abstractmethod
     def perform(self) -> str:
         """Do it; return what CodePipeline shows of it. Raises ActionError."""
 
-    def act(self, service: str, role: str, actions: list[tuple[str, str]], source: str) -> None:
+    def act(
+        self,
+        service: str,
+        role: str,
+        actions: list[tuple[str, str]],
+        source: str,
+        told: dict[str, str] | None = None,
+    ) -> None:
         """Let a service do something by itself, in a role. Raises ActionError if it may not."""
-        place = {"service": service, "account": self.account, "region": self.region}
+        place = {"service": service, "account": self.account, "region": self.region, "told": told}
         if why := self.world.ask("act", **place, actions=actions, role=role, source=source):
             raise ActionError(f"{self.action['name']}: {why}")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+from emulator.connections import told_of_use
 from foundation import terraform
 from rehearsal import buildspec
 from rehearsal.actions.action import Action, ActionError
@@ -132,7 +133,10 @@ class Build(Action):
         else:
             reference = json.loads(body)
             uses = [("codestar-connections:UseConnection", reference["connection"])]
-            self.act("codebuild.amazonaws.com", project["serviceRole"], uses, project["arn"])
+            told = told_of_use(
+                reference["repository"], ProviderAction="GitPull", ProviderPermissionsRequired="read_only"
+            )
+            self.act("codebuild.amazonaws.com", project["serviceRole"], uses, project["arn"], told)
             source = self.walk.repositories[reference["repository"]]
             git(
                 folder.parent,

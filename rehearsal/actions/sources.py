@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+from emulator.connections import told_of_use
 from rehearsal.actions.action import Action, ActionError
 from rehearsal.git import git
 
@@ -35,6 +36,12 @@ class Commit(Source):
         """Return what CodePipeline does in the pipeline's role."""
         uses = ("codestar-connections:UseConnection", self.configuration["ConnectionArn"])
         return [*super().unseen(), uses]
+
+    def told(self) -> dict[str, str]:
+        """Return the condition keys of the connection's use; what it does at GitHub, AWS does not say."""
+        return told_of_use(
+            self.configuration["FullRepositoryId"], BranchName=self.configuration["BranchName"]
+        )
 
     def perform(self) -> str:
         """Take the commit that started the execution, else the latest."""

@@ -1,13 +1,20 @@
-"""The evaluation of policies: case by case as documented, and by chance against another formulation of it."""
+"""The judge: case by case as documented, and by chance against another formulation of it."""
 
+import io
+import json
 import random
 from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
+from botocore.exceptions import ClientError
 
+from emulator.accounts import EmulatedAccounts
 from emulator.calls import Caller, Request
+from emulator.connections import told_of_use
+from emulator.judge.checks import completed
 from emulator.judge.policies import Policies, UnknownError, decide
 
 ROLE, OBJECT = "arn:aws:iam::222222222222:role/r", "arn:aws:s3:::bucket/key"
@@ -30,12 +37,14 @@ def allowed(
     resource: Any = None,
     owner: str = "222222222222",
     delegating: bool = False,
-    **context: str,
+    version: str = "2012-10-17",
+    **context: str | None,
 ) -> bool:
     """Return whether the role may get the object."""
     keys = {key.replace("__", ":"): value for key, value in context.items()}
     request = Request(Caller(ROLE, SESSION), "s3:GetObject", OBJECT, owner, keys)
-    return decide(request, Policies([policy(*identity)], boundary, resource, delegating)) is None
+    document = {**policy(*identity), "Version": version}
+    return decide(request, Policies([document], boundary, resource, delegating)) is None
 
 
 # The evaluation of policies, case by case as documented
@@ -56,6 +65,10 @@ def allowed(
         ([{"Effect": "Allow", "NotAction": "s3:PutObject", "Resource": "*"}], True),
         ([{"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}], False),
         ([{"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::bucket/*"}], False),
+        ([statement(), statement("Deny", resource="arn:aws:s3")], False),  # what an ARN lacks is anything
+        ([statement(resource="arn:aws")], True),
+        ([statement(resource="arn:aws:sqs")], False),
+        ([statement(resource="arn:aws:s3:::")], False),  # nothing lacks: it names nothing
     ],
 )
 def test_statements_allow_and_deny(statements: list[Any], expected: bool) -> None:
@@ -76,6 +89,8 @@ def test_statements_allow_and_deny(statements: list[Any], expected: bool) -> Non
         ({"StringNotEquals": {"missing": "x"}}, True),  # negated operators hold where the key is missing
         ({"Null": {"missing": "true"}}, True),
         ({"Null": {"iam:PassedToService": "true"}}, False),
+        ({"Null": {"iam:PassedToService": ["true", "false"]}}, True),  # one of the values is enough
+        ({"Null": {"missing": ["false", "true"]}}, True),
         ({"Bool": {"aws:SecureTransport": "false"}}, False),
         ({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/r"}}, True),
         ({"StringEquals": {"iam:PassedToService": "lambda"}, "Bool": {"aws:SecureTransport": False}}, False),
@@ -87,18 +102,77 @@ def test_conditions_hold_as_documented(condition: Any, expected: bool) -> None:
         iam__passedtoservice="lambda",
         aws__securetransport="true",
         aws__principalarn=ROLE,
+        missing=None,
     )
 
     assert found is expected
 
 
-def test_what_is_not_known_never_passes() -> None:
-    for unknown in (
+@pytest.mark.parametrize(
+    "unknown",
+    [
         statement(Condition={"DateGreaterThan": {"aws:CurrentTime": "2020"}}),
-        statement(resource="arn:aws:s3:::${aws:username}/*"),
-    ):
-        with pytest.raises(UnknownError):
-            allowed(unknown, aws__currenttime="2026")
+        statement(Condition={"StringEquals": {"aws:PrincipalOrgId": "o-1"}}),
+        statement(Condition={"StringNotEquals": {"aws:PrincipalOrgId": "o-1"}}),
+        statement(Condition={"StringEqualsIfExists": {"aws:PrincipalOrgId": "o-1"}}),
+        statement(Condition={"Null": {"aws:PrincipalOrgId": "true"}}),
+        # Whether or not another condition fails already: nobody would see it before that one holds.
+        statement(Condition={"StringEquals": {"aws:username": "x", "aws:PrincipalOrgId": "o-1"}}),
+        statement(resource="arn:aws:s3:::${aws:userid}/*"),
+        statement(resource="arn:aws:s3:${aws:username}::*"),
+    ],
+)
+def test_what_is_not_known_never_passes(unknown: Any) -> None:
+    with pytest.raises(UnknownError):
+        allowed(unknown, aws__currenttime="2026", aws__username=None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+        ("arn:aws:s3:::bucket/${test:Name}", True),
+        ("arn:aws:s3:::bucket/key${test:none}", False),  # nothing equals what has no value
+        ("arn:aws:s3:::bucket/${test:none, 'key'}", True),
+        ("arn:aws:s3:::bucket/${test:star}", False),  # what fills a variable is no pattern
+        ("arn:aws:s3:::bucket/k${*}", False),
+        ("arn:aws:s3:::${test:Name}*", False),
+    ],
+)
+def test_a_variable_in_a_resource_is_filled(pattern: str, expected: bool) -> None:
+    values = {"test:name": "key", "test:none": None, "test:star": "*"}
+
+    assert allowed(statement(resource=pattern), **values) is expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}, True),
+        ({"StringEquals": {"aws:ResourceAccount": "*${aws:PrincipalAccount}"}}, False),
+        ({"StringLike": {"aws:ResourceAccount": "*${aws:PrincipalAccount}"}}, True),
+        ({"StringNotEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}, False),
+        ({"StringEquals": {"aws:ResourceAccount": "${aws:username}"}}, False),
+        ({"StringNotEquals": {"aws:ResourceAccount": "${aws:username}"}}, True),
+        ({"StringEquals": {"aws:ResourceAccount": "${aws:username, '222222222222'}"}}, True),
+        ({"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::${aws:PrincipalAccount}:role/r"}}, True),
+        ({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::${aws:PrincipalAccount}:role/x"}}, False),
+        ({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::${aws:PrincipalAccount}:role/*"}}, False),
+    ],
+)
+def test_a_variable_in_a_condition_is_filled(condition: Any, expected: bool) -> None:
+    context = {
+        "aws:principalaccount": "222222222222",
+        "aws:resourceaccount": "222222222222",
+        "aws:principalarn": ROLE,
+        "aws:username": None,
+    }
+
+    def found(**more: Any) -> bool:
+        return allowed(statement(Condition=condition), **context, **more)  # type: ignore[arg-type]
+
+    assert found() is expected
+    assert allowed(statement(), statement("Deny", Condition=condition), **context) is not expected  # type: ignore[arg-type]
+    assert found(version="2008-10-17") is ("Not" in str(condition))  # there, a variable is mere text
 
 
 def by(principal: Any, effect: str = "Allow", **more: Any) -> Any:
@@ -190,6 +264,237 @@ def test_arns_are_compared_part_by_part(pattern: str, expected: bool) -> None:
     assert allowed(statement(Condition=condition), aws__principalarn=ROLE) is expected
 
 
+# A call, as the judge reads it: what it knows of a request, and which policies count
+
+OURS, THEIRS, REGION = "222222222222", "333333333333", "us-east-1"
+WRITTEN = "arn:aws:iam::222222222222:role/a-role"
+
+
+class Judged:
+    """A role of ours that may do everything, but for what a policy says."""
+
+    def __init__(self, accounts: EmulatedAccounts) -> None:
+        self.accounts = accounts
+        trust = {"Statement": {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}}
+        iam = accounts.client("iam", OURS, REGION)
+        iam.create_role(RoleName="a-role", AssumeRolePolicyDocument=json.dumps(trust))
+        self.write(statement(action="*", resource="*"))
+        accounts.ask("enforce")
+
+    def write(self, *statements: Any) -> None:
+        """Have the role's policy hold these statements."""
+        iam = self.accounts.client("iam", OURS, REGION)
+        iam.put_role_policy(
+            RoleName="a-role", PolicyName="it", PolicyDocument=json.dumps(policy(*statements))
+        )
+
+    def client(self, service: str) -> Any:
+        return self.accounts.client(service, OURS, REGION, "a-role")
+
+    def answers(self, service: str, operation: str, **parameters: Any) -> str:
+        """Return what becomes of the role's call: the code of the error, or nothing."""
+        try:
+            getattr(self.client(service), operation)(**parameters)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return ""
+
+
+@pytest.fixture
+def judged(accounts: EmulatedAccounts) -> Judged:
+    return Judged(accounts)
+
+
+@pytest.mark.parametrize(
+    ("condition", "answer"),
+    [
+        ({"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}, "AccessDenied"),
+        (
+            {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::${aws:PrincipalAccount}:role/a-role"}},
+            "AccessDenied",
+        ),
+        ({"StringNotEquals": {"aws:PrincipalArn": WRITTEN}}, ""),
+        ({"StringLike": {"s3:prefix": "a/*"}}, "AccessDenied"),
+        ({"StringLike": {"s3:prefix": "b/*"}}, ""),
+        ({"Null": {"s3:delimiter": "true"}}, "AccessDenied"),  # which this call could have, and lacks
+        ({"Null": {"kms:ViaService": "true"}}, "AccessDenied"),  # which no call of S3 has
+        ({"Bool": {"aws:PrincipalIsAWSService": "true"}}, ""),
+        ({"StringEquals": {"aws:SourceAccount": OURS}}, ""),
+        # What AWS may or may not send, nobody here can say; and what no service has is a mistake.
+        ({"Bool": {"aws:MultiFactorAuthPresent": "false"}}, "EmulatorNotImplemented"),
+        ({"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-1"}}, "EmulatorNotImplemented"),
+        ({"StringEquals": {"s3:prefx": "a/*"}}, "EmulatorNotImplemented"),
+        ({"StringEquals": {"aws:ResourceAcount": OURS}}, "EmulatorNotImplemented"),
+        ({"StringEquals": {"s3:signatureversion": "AWS4-HMAC-SHA256"}}, "EmulatorNotImplemented"),
+        ({"StringEquals": {"lambda:SourceFunctionArn": "x"}}, "EmulatorNotImplemented"),
+    ],
+)
+def test_a_condition_is_on_what_the_judge_knows_or_an_error(
+    judged: Judged, condition: Any, answer: str
+) -> None:
+    judged.client("s3").create_bucket(Bucket="a-bucket")
+    denied = statement("Deny", "s3:ListBucket", "*", Condition=condition)
+    judged.write(statement(action="*", resource="*"), denied)
+
+    assert judged.answers("s3", "list_objects_v2", Bucket="a-bucket", Prefix="a/b") == answer
+
+
+def test_which_keys_a_request_has_is_said_by_aws_s_list_and_by_the_call() -> None:
+    tags = {"aws:requesttag/one": "1", "aws:requesttag/*": None}
+    known = {"kms:viaservice": "s3.eu-west-1.amazonaws.com", **tags}
+    keys = {
+        "kms:viaservice",
+        "aws:requesttag/one",
+        "aws:requesttag/two",
+        "iam:passedtoservice",
+        "kms:requestalias",
+    }
+
+    assert completed("kms:CreateKey", keys, known) == {
+        "kms:viaservice": "s3.eu-west-1.amazonaws.com",
+        "aws:requesttag/one": "1",
+        "aws:requesttag/two": None,
+        "iam:passedtoservice": None,
+        "kms:requestalias": None,
+    }
+    assert completed("kms:Decrypt", {"kms:requestalias", "aws:requesttag/one"}, {}) == {
+        "aws:requesttag/one": None
+    }
+
+
+def test_a_role_is_created_under_a_condition_on_its_tags_and_boundary(judged: Judged) -> None:
+    boundary = json.dumps(policy(statement(action="*", resource="*")))
+    arn = judged.client("iam").create_policy(PolicyName="boundary", PolicyDocument=boundary)["Policy"]["Arn"]
+    conditions = (
+        {"StringNotEquals": {"iam:PermissionsBoundary": arn}},
+        {"Null": {"aws:RequestTag/team": "true"}},
+    )
+    denied = (statement("Deny", "iam:CreateRole", "*", Condition=each) for each in conditions)
+    judged.write(statement(action="*", resource="*"), *denied)
+    trust = json.dumps(policy(statement(action="sts:AssumeRole", Principal="*")))
+    role: dict[str, Any] = {"RoleName": "another", "AssumeRolePolicyDocument": trust}
+    tags, other = [{"Key": "team", "Value": "a"}], [{"Key": "env", "Value": "a"}]
+
+    assert judged.answers("iam", "create_role", **role, Tags=tags) == "AccessDenied"
+    assert judged.answers("iam", "create_role", **role, PermissionsBoundary=arn, Tags=other) == "AccessDenied"
+    assert judged.answers("iam", "create_role", **role, PermissionsBoundary=arn, Tags=tags) == ""
+
+
+def test_a_key_is_used_under_a_condition_on_what_is_encrypted_with_it(judged: Judged) -> None:
+    key = judged.client("kms").create_key()["KeyMetadata"]["Arn"]
+    condition = {"StringEquals": {"kms:EncryptionContext:for": "us"}, "Null": {"kms:ViaService": "true"}}
+    judged.write(statement(action="kms:Encrypt", resource=key, Condition=condition))
+    encrypt = {"KeyId": key, "Plaintext": b"it"}
+
+    assert judged.answers("kms", "encrypt", **encrypt, EncryptionContext={"for": "us"}) == ""
+    assert (
+        judged.answers("kms", "encrypt", **encrypt, EncryptionContext={"for": "them"})
+        == "AccessDeniedException"
+    )
+    assert judged.answers("kms", "encrypt", **encrypt) == "AccessDeniedException"
+
+
+def test_the_policies_of_secrets_queues_and_tables_count(accounts: EmulatedAccounts) -> None:
+    whose = accounts.client
+
+    def denying(action: str, resource: str) -> str:
+        return json.dumps(policy(statement("Deny", action, resource, Principal={"AWS": WRITTEN})))
+
+    secrets = whose("secretsmanager", OURS, REGION)
+    secret = secrets.create_secret(Name="a-secret", SecretString="it")["ARN"]
+    queues = whose("sqs", OURS, REGION)
+    queue = queues.create_queue(QueueName="a-queue")["QueueUrl"]
+    tables = whose("dynamodb", OURS, REGION)
+    table = tables.create_table(
+        TableName="a-table",
+        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )["TableDescription"]["TableArn"]
+    judged = Judged(accounts)
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("secretsmanager", "get_secret_value", {"SecretId": "a-secret"}),
+        ("sqs", "send_message", {"QueueUrl": queue, "MessageBody": "it"}),
+        ("dynamodb", "get_item", {"TableName": "a-table", "Key": {"key": {"S": "it"}}}),
+    ]
+    assert [judged.answers(service, name, **said) for service, name, said in calls] == ["", "", ""]
+
+    secrets.put_resource_policy(SecretId=secret, ResourcePolicy=denying("secretsmanager:*", "*"))
+    deny = denying("sqs:SendMessage", f"arn:aws:sqs:{REGION}:{OURS}:a-queue")
+    queues.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": deny})
+    tables.put_resource_policy(ResourceArn=table, Policy=denying("dynamodb:GetItem", table))
+
+    refused = [judged.answers(service, name, **said) for service, name, said in calls]
+    assert refused == ["AccessDeniedException"] * 3
+
+
+def test_a_function_s_policy_lets_in_who_calls_the_alias_that_it_names(judged: Judged) -> None:
+    package = io.BytesIO()
+    with ZipFile(package, "w") as archive:
+        archive.writestr("app.py", "")
+    functions = judged.accounts.client("lambda", OURS, REGION)
+    code = {"ZipFile": package.getvalue()}
+    facts = {
+        "FunctionName": "it",
+        "Role": WRITTEN,
+        "Runtime": "python3.13",
+        "Handler": "app.handle",
+        "Code": code,
+    }
+    functions.create_function(**facts, Publish=True)
+    active = functions.get_waiter("published_version_active")
+    active.wait(FunctionName="it", Qualifier="1", WaiterConfig={"Delay": 0.1})
+    functions.create_alias(FunctionName="it", Name="live", FunctionVersion="1")
+    judged.write(statement(action="s3:ListAllMyBuckets", resource="*"))
+    invoked = {"FunctionName": "it", "InvocationType": "DryRun"}
+    assert judged.answers("lambda", "invoke", **invoked, Qualifier="live") == "AccessDeniedException"
+
+    functions.add_permission(
+        FunctionName="it",
+        Qualifier="live",
+        StatementId="x",
+        Action="lambda:InvokeFunction",
+        Principal=WRITTEN,
+    )
+
+    assert judged.answers("lambda", "invoke", **invoked, Qualifier="live") == ""
+    assert judged.answers("lambda", "invoke", **invoked) == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("service", ["codeconnections", "codestar-connections"])
+def test_a_connection_is_used_for_the_repository_that_a_condition_names(judged: Judged, service: str) -> None:
+    connection = f"arn:aws:codestar-connections:{REGION}:{OURS}:connection/it"
+    condition = {
+        "StringEquals": {f"{service}:FullRepositoryId": "a/one", f"{service}:ProviderAction": "GitPull"}
+    }
+    judged.write(
+        statement(action="codestar-connections:UseConnection", resource=connection, Condition=condition)
+    )
+    use: dict[str, Any] = {"service": "codebuild.amazonaws.com", "account": OURS, "region": REGION}
+    use |= {"actions": [("codestar-connections:UseConnection", connection)], "role": WRITTEN}
+
+    def why(repository: str, action: str) -> str | None:
+        told = told_of_use(repository, ProviderAction=action)
+        found: str | None = judged.accounts.ask("act", **use, told=told)
+        return found
+
+    assert why("a/one", "GitPull") is None
+    assert "no identity-based policy" in str(why("a/two", "GitPull"))
+    assert "no identity-based policy" in str(why("a/one", "GitPush"))
+
+
+def test_what_the_judge_does_not_read_is_an_error(judged: Judged) -> None:
+    key = judged.client("kms").create_key()["KeyMetadata"]["Arn"]
+    let = {"Action": "events:PutEvents", "Principal": THEIRS, "StatementId": "x", "EventBusName": "default"}
+    assert judged.answers("events", "put_permission", **let) == "EmulatorNotImplemented"
+    assert (
+        judged.answers("kms", "create_grant", KeyId=key, GranteePrincipal=WRITTEN, Operations=["Decrypt"])
+        == ""
+    )
+
+    assert judged.answers("kms", "encrypt", KeyId=key, Plaintext=b"it") == "EmulatorNotImplemented"
+
+
 # By chance: the same in terms of sets, over a world so small that all of it can be listed
 
 ACTIONS = ["s3:GetObject", "s3:PutObject"]
@@ -199,6 +504,16 @@ PATTERNS = {
     "Action": ["s3:GetObject", "s3:PutObject", "s3:*", "s3:Get*", "s3:?utObject", "*", "kms:*"],
     "Resource": [*RESOURCES, "arn:aws:s3:::bucket/*", "*", "arn:aws:s3:::bucket/k??", "arn:aws:s3:::b"],
 }
+# What other patterns amount to.
+MEANT = {
+    "arn:aws:s3": "*",
+    "arn:aws:kms": "nothing",
+    "arn:aws:s3:::bucket/${test:name}": "arn:aws:s3:::bucket/key",
+    "arn:aws:s3:::bucket/key${test:none}": "nothing",
+    "arn:aws:s3:::bucket/${test:none, 'other'}": "arn:aws:s3:::bucket/other",
+}
+PATTERNS["Resource"] += MEANT
+ALWAYS: dict[str, str | None] = {"test:name": "key", "test:none": None, "test:missing": None}
 # Operator, value in the policy, value in the request (None: it has none), whether the condition holds.
 CONDITIONS = [
     ("StringEquals", "a", "a", True),
@@ -213,6 +528,13 @@ CONDITIONS = [
     ("Bool", "true", "false", False),
     ("Null", "true", None, True),
     ("Null", "true", "a", False),
+    ("Null", ["false", "true"], "a", True),
+    ("Null", ["true", "false"], None, True),
+    ("StringEquals", "${test:name}", "key", True),
+    ("StringEquals", "${test:none}", "key", False),
+    ("StringNotEquals", "${test:none}", "key", True),
+    ("StringLike", "*${test:name}", "a key", True),
+    ("ArnEquals", "arn:aws:x::${test:name}:a/*", "arn:aws:x::key:a/b", True),
 ]
 
 
@@ -221,23 +543,26 @@ class Chance:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311
-        self.context: dict[str, str] = {}
+        self.context = dict(ALWAYS)
 
     def document(self, principals: list[Any] | None = None) -> tuple[Any, list[tuple[str, Any, set[Any]]]]:
         """Return a policy and, of each statement, its effect, its principal and what it speaks of."""
-        made = [self.statement(principals) for _ in range(self.random.randint(0, 3))]
-        return policy(*(each for each, _ in made)), [
+        version = self.random.choice(["2012-10-17"] * 4 + ["2008-10-17"])
+        made = [self.statement(principals, version) for _ in range(self.random.randint(0, 3))]
+        return {**policy(*(each for each, _ in made)), "Version": version}, [
             (each["Effect"], each.get("Principal"), spoken) for each, spoken in made
         ]
 
-    def statement(self, principals: list[Any] | None) -> tuple[dict[str, Any], set[Any]]:
+    def statement(self, principals: list[Any] | None, version: str) -> tuple[dict[str, Any], set[Any]]:
+        old = version == "2008-10-17"
         made: dict[str, Any] = {"Effect": self.random.choice(["Allow", "Allow", "Deny"])}
         if principals:
             made["Principal"] = self.random.choice(principals)
         spoken = EVERYTHING
         for place, (element, patterns) in enumerate(PATTERNS.items()):
             chosen = self.random.sample(patterns, self.random.randint(1, 2))
-            hit = {each for each in EVERYTHING if any(fnmatchcase(each[place], p) for p in chosen)}
+            meant = ["nothing" if old and "${" in p else MEANT.get(p, p) for p in chosen]
+            hit = {each for each in EVERYTHING if any(fnmatchcase(each[place], p) for p in meant)}
             negated = self.random.random() < 0.2
             made[f"Not{element}" if negated else element] = chosen if len(chosen) > 1 else chosen[0]
             spoken = spoken - hit if negated else spoken & hit
@@ -247,6 +572,7 @@ class Chance:
             if given is not None:
                 self.context[key] = given
             made["Condition"] = {operator: {key: wanted}}
+            holds = "Not" in operator if old and "${" in str(wanted) else holds
             spoken = spoken if holds else set()
         return made, spoken
 

@@ -115,6 +115,15 @@ def test_each_step_wears_the_role_made_for_it(rehearsed: Rehearsed) -> None:
     assert {"acme-operator", "acme-pipeline", "acme-promoter", f"{NAME}-builder", f"{NAME}-deployer"} <= worn
 
 
+def test_the_connection_is_used_for_the_function_s_own_repository(rehearsed: Rehearsed) -> None:
+    checks = [check for call in rehearsed.result.journal for check in call.checks]
+    uses = [check for check in checks if check.action.endswith(":UseConnection")]
+
+    assert {use.caller.role.rpartition("/")[2] for use in uses} == {"acme-pipeline", f"{NAME}-builder"}
+    key, repository = "codestar-connections:fullrepositoryid", f"{FACTS['github_owner']}/{NAME}"
+    assert {use.context.get(key) for use in uses} == {repository}
+
+
 def test_a_second_make_pipeline_changes_nothing(world: World) -> None:
     people = world.folder / "people"
     git(world.folder, "clone", "--quiet", str(world.repository), str(people))

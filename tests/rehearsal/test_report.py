@@ -176,6 +176,21 @@ def test_the_log_of_what_failed_is_open_and_all_else_is_folded() -> None:
     assert "$ make test\n15 passed" in Page(SUCCESS).all
 
 
+def test_what_the_emulated_aws_rests_on_is_counted_and_its_guesses_are_listed() -> None:
+    claims = [
+        {"claim": "a guess", "kind": "guess", "basis": "ask AWS", "used": True},
+        {"claim": "another guess", "kind": "guess", "basis": "ask AWS", "used": False},
+        {"claim": "a fact", "kind": "documentation", "basis": "https://docs.aws.amazon.com/", "used": True},
+    ]
+    page = Page(replace(SUCCESS, claims=claims))
+
+    assert report.bases(replace(SUCCESS, claims=claims)) == [("guess", 2, 1), ("documentation", 1, 1)]
+    assert "Guesses used: 1" in page.seen
+    assert "a guess" in page.all
+    assert "another guess" not in page.all
+    assert "a guess" not in page.seen
+
+
 def test_colours_of_a_terminal_are_left_out() -> None:
     assert "\x1b" not in Page(FAILURE).source
     assert "[31m" not in Page(FAILURE).source

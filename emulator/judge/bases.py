@@ -1,0 +1,94 @@
+"""What it rests on that a service asks for more than its call's own action, or for anything by itself."""
+
+from emulator.calls import MISSING, MODEL, Basis, doc, guess
+
+AUTHORIZATION = doc(
+    "service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html"
+)
+CODE = doc("lambda/latest/dg/troubleshooting-deployment.html")
+PIPELINE_ROLE = doc("codepipeline/latest/userguide/how-to-custom-role.html")
+BUILD_ROLE = doc("codebuild/latest/userguide/setting-up-service-role.html")
+EXECUTION_ROLE = doc("lambda/latest/dg/lambda-intro-execution-role.html")
+LISTED = doc("AmazonS3/latest/API/API_GetObject.html")
+S3_KMS = doc("AmazonS3/latest/userguide/UsingKMSEncryption.html")
+SNS_KMS = doc("sns/latest/dg/sns-key-management.html")
+DEPLOYMENT = guess("create a deployment by a role that lacks it")
+REPORTS = doc("codebuild/latest/userguide/test-permissions.html")
+
+# By the service that asks and the action; a service's name * is any.
+BASES: dict[tuple[str, str], Basis] = {
+    ("*", "iam:PassRole"): doc("IAM/latest/UserGuide/id_roles_use_passrole.html"),
+    ("*", "sts:AssumeRole"): doc("IAM/latest/UserGuide/id_roles_create_for-service.html"),
+    ("*", "TagResource"): AUTHORIZATION,
+    ("iam", "iam:TagRole"): AUTHORIZATION,
+    **{("dynamodb", f"dynamodb:{verb}Item"): AUTHORIZATION for verb in ("ConditionCheck", "Delete", "Get")},
+    **{("dynamodb", f"dynamodb:{verb}Item"): AUTHORIZATION for verb in ("Put", "Update")},
+    ("lambda", "s3:GetObject"): CODE,
+    ("lambda", "kms:Decrypt"): guess("create a function by a role that may read its package, not decrypt it"),
+    ("lambda", "lambda:ListTags"): MODEL,  # TagsError
+    ("lambda", "logs:CreateLogStream"): EXECUTION_ROLE,
+    ("lambda", "logs:PutLogEvents"): EXECUTION_ROLE,
+    ("lambda", "xray:PutTraceSegments"): doc("lambda/latest/dg/services-xray.html"),
+    ("lambda", "xray:PutTelemetryRecords"): doc("lambda/latest/dg/services-xray.html"),
+    **{
+        ("s3", f"s3:{verb}Object{version}"): AUTHORIZATION
+        for verb in ("Get", "Delete")
+        for version in ("", "Version")
+    },
+    ("s3", "s3:ListBucket"): LISTED,
+    ("s3", "kms:Decrypt"): S3_KMS,
+    ("s3", "kms:GenerateDataKey"): S3_KMS,
+    **{
+        (service, "sns:Publish"): doc("sns/latest/dg/sns-access-policy-use-cases.html")
+        for service in ("cloudwatch", "events")
+    },
+    **{
+        (service, f"kms:{verb}"): SNS_KMS
+        for service in ("cloudwatch", "events", "sns")
+        for verb in ("Decrypt", "GenerateDataKey")
+    },
+    ("events", "codepipeline:StartPipelineExecution"): doc(
+        "codepipeline/latest/userguide/create-S3-source-events-cfn.html"
+    ),
+    **{
+        ("codedeploy", f"codedeploy:{action}"): DEPLOYMENT
+        for action in ("GetDeploymentConfig", "RegisterApplicationRevision", "GetApplicationRevision")
+    },
+    ("codepipeline", "codestar-connections:PassConnection"): doc(
+        "dtconsole/latest/userguide/security-iam.html"
+    ),
+    **{
+        ("codepipeline", action): PIPELINE_ROLE
+        for action in (
+            *("codebuild:BatchGetBuilds", "codestar-connections:UseConnection", "lambda:ListFunctions"),
+            *("s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetObject"),
+            *("s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging", "s3:ListBucket"),
+            *("s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging"),
+        )
+    },
+    ("codebuild", "codestar-connections:UseConnection"): doc(
+        "codepipeline/latest/userguide/tutorials-github-gitclone.html"
+    ),
+    **{
+        ("codebuild", action): BUILD_ROLE
+        for action in (
+            *(
+                "s3:GetBucketAcl",
+                "s3:GetBucketLocation",
+                "s3:GetObject",
+                "s3:GetObjectVersion",
+                "s3:PutObject",
+            ),
+        )
+    },
+    **{
+        ("codebuild", f"codebuild:{action}"): REPORTS
+        for action in ("CreateReportGroup", "CreateReport", "UpdateReport", "BatchPutTestCases")
+    },
+}
+
+
+def basis(service: str, action: str) -> Basis:
+    """Return what it rests on that a service asks for an action."""
+    places = (service, action), ("*", action), ("*", action.partition(":")[2])
+    return next((BASES[place] for place in places if place in BASES), MISSING)
