@@ -1,9 +1,12 @@
 """CodePipeline: executions of pipelines, and what it checks.
 
-moto stores pipelines. Here executions start, by a call, by an event or with their pipeline; what becomes of
-them is told by whoever walks them and can be asked for as from CodePipeline itself.
+moto stores pipelines. Here executions start, by a call, by an event or with their pipeline, and go from stage
+to stage, of which each holds one at a time. What becomes of them there is told by whoever walks them and can
+be asked for as from CodePipeline itself.
+https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
 """
 
+import itertools
 import json
 import uuid
 from dataclasses import asdict, dataclass, field
@@ -13,7 +16,7 @@ from moto.codepipeline.models import codepipeline_backends
 from moto.events.models import Rule
 
 from emulator import calls
-from emulator.calls import MODEL, NOTHING, AwsError, Call, claims, command, doc, moment, now, operation
+from emulator.calls import AwsError, Call, command, moment, now, operation
 from emulator.events import emit, to
 from emulator.judge.checks import Asked, reads
 
@@ -37,7 +40,11 @@ class Action:
 
 @dataclass
 class Execution:
-    """An execution of a pipeline. pinned: by source action, the revision that it was started with."""
+    """An execution of a pipeline. pinned: by source action, the revision that it was started with.
+
+    stage: which it holds. before: at which it waits, and arrived: as the how manieth to arrive at any. kept:
+    actions of a stage that is retried that are not run again.
+    """
 
     account: str
     region: str
@@ -53,7 +60,10 @@ class Execution:
     updated: float = field(default_factory=now)
     revisions: list[dict[str, str]] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
-    retry_from: str = ""
+    stage: str = ""
+    before: str = ""
+    arrived: int = 0
+    kept: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -67,6 +77,7 @@ class Job:
 
 
 EXECUTIONS: dict[str, Execution] = {}
+ARRIVALS = itertools.count(1)
 JOBS: dict[str, Job] = {}
 
 
@@ -91,6 +102,7 @@ def start(account: str, region: str, request: dict[str, Any], trigger: str, deta
     execution = Execution(account, region, name, trigger, detail, pinned, variables)
     EXECUTIONS[execution.id] = execution
     tell(execution, "Pipeline", state="STARTED")
+    arrive(execution, pipeline["stages"][0]["name"])
     return execution
 
 
@@ -104,7 +116,7 @@ def stored(account: str, region: str, name: str) -> dict[str, Any]:
     return definition
 
 
-@operation("codepipeline", "StartPipelineExecution", rests=MODEL)
+@operation("codepipeline", "StartPipelineExecution")
 def start_pipeline_execution(call: Call) -> dict[str, Any]:
     """Start an execution. AWS runs it, moto calls it succeeded at once."""
     who = call.principal
@@ -112,7 +124,6 @@ def start_pipeline_execution(call: Call) -> dict[str, Any]:
     return {"pipelineExecutionId": execution.id}
 
 
-@claims("codepipeline starts what is created", doc("codepipeline/latest/userguide/pipelines-create.html"))
 def start_created(call: Call) -> None:
     """Start a pipeline that a call has created, as AWS does by itself."""
     if (call.service, call.operation) == ("codepipeline", "CreatePipeline"):
@@ -120,7 +131,7 @@ def start_created(call: Call) -> None:
         start(call.account, call.region, request, "CreatePipeline", call.principal)
 
 
-@to("codepipeline", rests=doc("codepipeline/latest/userguide/create-S3-source-events-cfn.html"))
+@to("codepipeline")
 def start_by_event(account: str, region: str, target: dict[str, Any], rule: Rule, message: str) -> None:
     """Start the pipeline that is a rule's target."""
     arn = target["Arn"]
@@ -129,6 +140,55 @@ def start_by_event(account: str, region: str, target: dict[str, Any], rule: Rule
     if calls.act("events.amazonaws.com", account, region, starts, role=role, source=rule.arn) is None:
         request = {**json.loads(message or "{}"), "name": arn.split(":")[5]}
         start(account, region, request, "CloudWatchEvent", rule.arn)
+
+
+# From stage to stage
+
+
+def arrive(execution: Execution, stage: str) -> None:
+    """Let an execution leave the stage that it holds, if any, and come to another.
+
+    Of two that wait at a stage, SUPERSEDED keeps the newer.
+    """
+    execution.stage, execution.before, execution.arrived = "", stage, next(ARRIVALS)
+    enter(execution)
+    pipeline = stored(execution.account, execution.region, execution.pipeline)
+    if pipeline.get("executionMode", "SUPERSEDED") == "SUPERSEDED":
+        *older, newest = [e for e in beside(execution) if e.before == stage] or [execution]
+        for each in older:
+            finish(each.id, "Superseded", newest.id)
+
+
+def beside(execution: Execution) -> list[Execution]:
+    """Return the executions of a pipeline that are under way, in the order in which they started."""
+    of_pipeline = (execution.account, execution.region, execution.pipeline)
+    return [
+        e
+        for e in EXECUTIONS.values()
+        if e.status == "InProgress" and (e.account, e.region, e.pipeline) == of_pipeline
+    ]
+
+
+def enter(execution: Execution) -> None:
+    """Give an execution the stage at which it waits, if none holds it and none has waited longer."""
+    stage, others = execution.before, beside(execution)
+    first = min(e.arrived for e in others if e.before == stage)
+    if execution.arrived == first and all(e.stage != stage for e in others):
+        execution.stage, execution.before = stage, ""
+
+
+@command
+def proceed(execution: str, stage: str) -> str:
+    """Let an execution come to a stage or go on waiting; return what it does: enters, waits, or has ended."""
+    found = EXECUTIONS[execution]
+    if found.status == "InProgress" and found.stage != stage:
+        if found.before == stage:
+            enter(found)
+        else:
+            arrive(found, stage)
+    if found.status != "InProgress":
+        return "ended"
+    return "enters" if found.stage == stage else "waits"
 
 
 # Asking
@@ -156,7 +216,7 @@ def trigger(execution: Execution) -> dict[str, str]:
     return {"triggerType": execution.trigger, "triggerDetail": execution.trigger_detail}
 
 
-@operation("codepipeline", "GetPipelineExecution", rests=MODEL)
+@operation("codepipeline", "GetPipelineExecution")
 def get_pipeline_execution(call: Call) -> dict[str, Any]:
     """Return an execution as it is."""
     execution = execution_of(call)
@@ -178,7 +238,7 @@ def get_pipeline_execution(call: Call) -> dict[str, Any]:
     }
 
 
-@operation("codepipeline", "ListPipelineExecutions", rests=MODEL)
+@operation("codepipeline", "ListPipelineExecutions")
 def list_pipeline_executions(call: Call) -> dict[str, Any]:
     """Return a pipeline's executions, the newest first."""
     found = executions(call, call.parameters["pipelineName"])[: call.parameters.get("maxResults", 100)]
@@ -214,12 +274,12 @@ def answered(action: Action) -> dict[str, Any]:
 
 
 def status(actions: list[Action]) -> str:
-    """Return the status of a stage from those of its actions."""
-    found = {action.status for action in actions}
+    """Return the status of a stage from the latest runs of its actions."""
+    found = {action.status for action in {action.name: action for action in actions}.values()}
     return next((each for each in ("Failed", "Stopped", "InProgress") if each in found), "Succeeded")
 
 
-@operation("codepipeline", "GetPipelineState", rests=MODEL)
+@operation("codepipeline", "GetPipelineState")
 def get_pipeline_state(call: Call) -> dict[str, Any]:
     """Return where a pipeline's latest executions are."""
     name = call.parameters["name"]
@@ -230,6 +290,11 @@ def get_pipeline_state(call: Call) -> dict[str, Any]:
         latest, actions = next(((e, run) for e, run in runs if run), (None, []))
         states = {action.name: {"latestExecution": answered(action)} for action in actions}
         of_stage = {"pipelineExecutionId": latest.id, "status": status(actions)} if latest else None
+        waiting = [
+            {"pipelineExecutionId": e.id, "status": "InProgress"}
+            for e in known[::-1]
+            if e.before == stage["name"]
+        ]
         stages.append(
             {
                 "stageName": stage["name"],
@@ -237,6 +302,7 @@ def get_pipeline_state(call: Call) -> dict[str, Any]:
                 "actionStates": [
                     {"actionName": a["name"], **states.get(a["name"], {})} for a in stage["actions"]
                 ],
+                **({"inboundExecution": waiting[0], "inboundExecutions": waiting} if waiting else {}),
                 **({"latestExecution": of_stage} if of_stage else {}),
             }
         )
@@ -250,7 +316,7 @@ def get_pipeline_state(call: Call) -> dict[str, Any]:
     }
 
 
-@operation("codepipeline", "ListActionExecutions", rests=MODEL)
+@operation("codepipeline", "ListActionExecutions")
 def list_action_executions(call: Call) -> dict[str, Any]:
     """Return the runs of actions, the newest first."""
     wanted = call.parameters.get("filter", {}).get("pipelineExecutionId")
@@ -281,26 +347,29 @@ def list_action_executions(call: Call) -> dict[str, Any]:
 # Deciding
 
 
-@operation("codepipeline", "PutApprovalResult", rests=MODEL)
+@operation("codepipeline", "PutApprovalResult")
 def put_approval_result(call: Call) -> dict[str, Any]:
     """Approve or reject what waits for it. The token names one run of the action, and serves once."""
     said = call.parameters
-    for execution in executions(call, said["pipelineName"]):
-        for action in execution.actions:
-            if (action.stage, action.name) == (said["stageName"], said["actionName"]) and action.token:
-                if action.token != said["token"]:
-                    raise AwsError("InvalidApprovalTokenException", "The token is not of the latest approval")
-                if action.approval:
-                    raise AwsError(
-                        "ApprovalAlreadyCompletedException",
-                        "The approval action has been approved or rejected already",
-                    )
-                action.approval = said["result"]
-                return {"approvedAt": moment(now())}
-    raise AwsError("ActionNotFoundException", f"There is no approval {said['actionName']}")
+    asked = {
+        action.token: action
+        for execution in executions(call, said["pipelineName"])
+        for action in execution.actions
+        if (action.stage, action.name) == (said["stageName"], said["actionName"]) and action.token
+    }
+    if not asked:
+        raise AwsError("ActionNotFoundException", f"There is no approval {said['actionName']}")
+    if said["token"] not in asked:
+        raise AwsError("InvalidApprovalTokenException", "The token is not of the latest approval")
+    if asked[said["token"]].approval:
+        raise AwsError(
+            "ApprovalAlreadyCompletedException", "The approval action has been approved or rejected already"
+        )
+    asked[said["token"]].approval = said["result"]
+    return {"approvedAt": moment(now())}
 
 
-@operation("codepipeline", "StopPipelineExecution", rests=MODEL)
+@operation("codepipeline", "StopPipelineExecution")
 def stop_pipeline_execution(call: Call) -> dict[str, Any]:
     """Stop an execution; what runs of it is left to end."""
     execution = execution_of(call)
@@ -310,13 +379,24 @@ def stop_pipeline_execution(call: Call) -> dict[str, Any]:
     return {"pipelineExecutionId": execution.id}
 
 
-@operation("codepipeline", "RetryStageExecution", rests=MODEL)
+@operation("codepipeline", "RetryStageExecution")
 def retry_stage_execution(call: Call) -> dict[str, Any]:
-    """Let an execution go on from a stage that failed."""
+    """Let an execution go on from a stage that failed, as long as no other has entered it since.
+
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/stage-retry.html
+    """
     execution, stage = execution_of(call), call.parameters["stageName"]
-    if status([a for a in execution.actions if a.stage == stage]) != "Failed":
-        raise AwsError("StageNotRetryableException", f"{stage} has not failed")
-    execution.status, execution.retry_from, execution.updated = "InProgress", stage, now()
+    entered = [
+        e for e in executions(call, execution.pipeline) if stage in (e.stage, *(a.stage for a in e.actions))
+    ]
+    runs = [a for a in execution.actions if a.stage == stage]
+    if entered[:1] != [execution] or status(runs) != "Failed":
+        raise AwsError("StageNotRetryableException", f"{stage} has not failed, or has been entered since")
+    execution.status, execution.updated = "InProgress", now()
+    only_failed = call.parameters["retryMode"] == "FAILED_ACTIONS"
+    latest = {run.name: run for run in runs}.values()
+    execution.kept = [run.name for run in latest if only_failed and run.status == "Succeeded"]
+    arrive(execution, stage)
     return {"pipelineExecutionId": execution.id}
 
 
@@ -330,7 +410,7 @@ def job(call: Call) -> Job:
     return found
 
 
-@operation("codepipeline", "PutJobSuccessResult", rests=MODEL)
+@operation("codepipeline", "PutJobSuccessResult")
 def put_job_success_result(call: Call) -> dict[str, Any]:
     """Take a function's answer."""
     answer = job(call)
@@ -338,7 +418,7 @@ def put_job_success_result(call: Call) -> dict[str, Any]:
     return {}
 
 
-@operation("codepipeline", "PutJobFailureResult", rests=MODEL)
+@operation("codepipeline", "PutJobFailureResult")
 def put_job_failure_result(call: Call) -> dict[str, Any]:
     """Take a function's answer."""
     answer = job(call)
@@ -350,14 +430,12 @@ def put_job_failure_result(call: Call) -> dict[str, Any]:
 
 
 @command
-@claims("the command find", NOTHING)
 def find() -> list[dict[str, Any]]:
     """Return all executions, in the order in which they started."""
     return [asdict(execution) for execution in EXECUTIONS.values()]
 
 
 @command
-@claims("the command record", NOTHING)
 def record(execution: str, stage: str, name: str, **facts: Any) -> None:
     """Note how a run of an action goes; the first note of a run has no status."""
     found = EXECUTIONS[execution]
@@ -373,23 +451,22 @@ def record(execution: str, stage: str, name: str, **facts: Any) -> None:
 
 
 @command
-@claims("the command add_revision", NOTHING)
 def add_revision(execution: str, revision: dict[str, str]) -> None:
     """Note what a source action has taken."""
     EXECUTIONS[execution].revisions.append(revision)
 
 
 @command
-@claims("the command finish", NOTHING)
 def finish(execution: str, status: str, summary: str = "") -> None:
-    """Note how an execution has ended."""
+    """Note how an execution has ended, if it is under way and is not stopped."""
     found = EXECUTIONS[execution]
-    found.status, found.summary, found.updated, found.retry_from = status, summary, now(), ""
+    if found.status != "InProgress":
+        return
+    found.status, found.summary, found.updated, found.stage, found.before = status, summary, now(), "", ""
     tell(found, "Pipeline", state=status.upper())
 
 
 @command
-@claims("the command open_job", NOTHING)
 def open_job(account: str) -> str:
     """Return the id of a new job."""
     new = Job(account)
@@ -398,16 +475,11 @@ def open_job(account: str) -> str:
 
 
 @command
-@claims("the command read_job", NOTHING)
 def read_job(identifier: str) -> dict[str, Any]:
     """Return what has become of a job."""
     return asdict(JOBS[identifier])
 
 
-@claims(
-    "codepipeline tells of changes",
-    doc("codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html"),
-)
 def tell(execution: Execution, what: str, **detail: str) -> None:
     """Emit that a pipeline or one of its stages has changed state."""
     known = {"pipeline": execution.pipeline, "execution-id": execution.id, **detail}
@@ -418,7 +490,7 @@ def tell(execution: Execution, what: str, **detail: str) -> None:
 # What is checked
 
 
-@reads("codepipeline", rests=doc("service-authorization/latest/reference/list_awscodepipeline.html"))
+@reads("codepipeline")
 def asked(call: Call, action: str) -> Asked:
     """Yield what CodePipeline checks."""
     said = call.parameters

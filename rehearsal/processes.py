@@ -3,9 +3,12 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
+
+STARTED: dict[int, threading.Thread] = {}  # the leaders of process groups, by who has started them
 
 
 @contextmanager
@@ -15,8 +18,22 @@ def started(command: Sequence[str], **options: Any) -> Iterator["subprocess.Pope
     options: what subprocess.Popen takes.
     """
     with subprocess.Popen(command, start_new_session=True, **options) as process:
+        STARTED[process.pid] = threading.current_thread()
         try:
             yield process
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill(process.pid)
+            del STARTED[process.pid]
+
+
+def kill(leader: int) -> None:
+    """Kill a process group."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def end(threads: Iterable[threading.Thread]) -> None:
+    """Kill all that threads have started."""
+    for leader, thread in list(STARTED.items()):
+        if thread in threads:
+            kill(leader)

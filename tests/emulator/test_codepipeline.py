@@ -103,6 +103,65 @@ def test_an_execution_is_as_it_is_told(accounts: EmulatedAccounts) -> None:
     assert listed(client)[0]["status"] == "InProgress"
 
 
+def start(client: Any) -> str:
+    """Start the pipeline; return the id of the execution."""
+    started: str = client.start_pipeline_execution(name=NAME)["pipelineExecutionId"]
+    return started
+
+
+def test_a_stage_holds_one_execution_and_the_next_waits_before_it(accounts: EmulatedAccounts) -> None:
+    client = create_pipeline(accounts)
+    first, second = listed(client)[0]["pipelineExecutionId"], start(client)
+
+    def proceed(execution: str, stage: str) -> str:
+        done: str = accounts.ask("proceed", execution=execution, stage=stage)
+        return done
+
+    assert (proceed(first, "Source"), proceed(second, "Source")) == ("enters", "waits")
+    source, _ = client.get_pipeline_state(name=NAME)["stageStates"]
+    assert source["inboundExecutions"] == [{"pipelineExecutionId": second, "status": "InProgress"}]
+    assert (proceed(first, "Approve"), proceed(second, "Source")) == ("enters", "enters")
+    assert proceed(second, "Approve") == "waits"
+    accounts.ask("finish", execution=first, status="Failed")
+    assert proceed(second, "Approve") == "enters"
+
+
+@pytest.mark.parametrize(
+    ("mode", "second_and_third"),
+    [
+        ({}, ("ended", "enters")),
+        ({"executionMode": "SUPERSEDED"}, ("ended", "enters")),
+        ({"executionMode": "QUEUED"}, ("enters", "waits")),
+    ],
+)
+def test_of_two_that_wait_the_newer_replaces_the_older_unless_they_are_queued(
+    accounts: EmulatedAccounts, mode: dict[str, str], second_and_third: tuple[str, str]
+) -> None:
+    client = create_pipeline(accounts, **mode)
+    first, *waiting = listed(client)[0]["pipelineExecutionId"], start(client), start(client)
+
+    accounts.ask("proceed", execution=first, stage="Approve")
+    goes = {e: accounts.ask("proceed", execution=e, stage="Source") for e in reversed(waiting)}
+
+    assert tuple(goes[e] for e in waiting) == second_and_third
+    (_, older, _) = listed(client)
+    assert older["status"] == ("Superseded" if second_and_third[0] == "ended" else "InProgress")
+
+
+def test_a_stage_that_another_execution_has_entered_since_is_not_retried(accounts: EmulatedAccounts) -> None:
+    client = create_pipeline(accounts)
+    failed = listed(client)[0]["pipelineExecutionId"]
+    accounts.ask("record", execution=failed, stage="Source", name="Source")
+    accounts.ask("record", execution=failed, stage="Source", name="Source", status="Failed", error="x")
+    accounts.ask("finish", execution=failed, status="Failed")
+    start(client)
+
+    with pytest.raises(client.exceptions.StageNotRetryableException):
+        client.retry_stage_execution(
+            pipelineName=NAME, stageName="Source", pipelineExecutionId=failed, retryMode="FAILED_ACTIONS"
+        )
+
+
 def test_an_execution_can_be_stopped_once(accounts: EmulatedAccounts) -> None:
     client = create_pipeline(accounts)
     identifier = listed(client)[0]["pipelineExecutionId"]

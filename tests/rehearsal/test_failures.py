@@ -2,12 +2,14 @@
 
 import io
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from zipfile import ZipFile
 
 from rehearsal import report
+from rehearsal.actions.action import Approval, Run
 from tests.worlds import DEV, NAME, PROD, STAGE, World
 
 
@@ -99,15 +101,46 @@ def test_of_two_promotions_in_quick_succession_the_newer_wins(world: World) -> N
         assert json.loads(promoted.read("release.json"))["summary"] == "the newer"
 
 
-def test_of_two_pushes_in_quick_succession_only_the_newer_is_built(world: World) -> None:
-    world.push("src/hello_lambda/greeting.py", "broken")
-    world.push("tests/test_greeting.py", "also broken")
+def test_of_pushes_that_wait_for_the_one_before_only_the_newest_is_built(world: World) -> None:
+    for content in "broken", "also broken", "broken as well":
+        world.push("src/hello_lambda/greeting.py", content)
 
-    (run,) = world.walk()
+    failed = world.walk()
 
+    assert [run.action for run in failed] == ["Build", "Build"]
     listed = world.client("codepipeline", DEV).list_pipeline_executions(pipelineName=NAME)
-    assert [e["status"] for e in listed["pipelineExecutionSummaries"]][:2] == ["Failed", "Superseded"]
-    assert "syntax" in run.message.lower() or "error" in run.message.lower()
+    statuses = [execution["status"] for execution in listed["pipelineExecutionSummaries"]]
+    assert statuses[:3] == ["Failed", "Superseded", "Failed"]
+    assert all("syntax" in run.message.lower() or "error" in run.message.lower() for run in failed)
+
+
+def test_a_release_waits_for_the_approval_of_the_one_before_and_is_planned_once_that_runs(
+    world: World,
+) -> None:
+    waits = threading.Event()
+    sent: list[str] = []
+    told: list[tuple[str, str]] = []
+
+    def on_run(run: Run) -> None:
+        told.append((run.action, run.status))
+        if sent and (run.stage, run.status) == ("Source", "Succeeded"):
+            waits.set()
+
+    def decide(approval: Approval) -> tuple[bool, str]:
+        if not sent:
+            sent.append("the newer")
+            world.send(world.another("the newer"), PROD)
+            assert waits.wait(300)
+        return True, "said a test"
+
+    world.send(world.another("the older"), PROD)
+
+    assert world.walk(PROD, decide=decide, on_run=on_run) == []
+
+    assert told.count(("Plan", "Succeeded")) == told.count(("Deploy", "Succeeded")) == 2
+    assert ("Plan", "InProgress") in told[told.index(("Deploy", "Succeeded")) :]
+    live = world.client("lambda", PROD).get_function_configuration(FunctionName=NAME, Qualifier="live")
+    assert live["Description"] == "the newer"
 
 
 def test_a_deployment_killed_half_way_can_be_retried(world: World) -> None:
