@@ -59,7 +59,7 @@ def asked(call: Call, action: str) -> Asked:
     elif "Key" in said:
         yield from objects(call, action)
     else:
-        yield action, bucket, {"s3:prefix": said["Prefix"]} if "Prefix" in said else {}
+        yield action, bucket, {}
 
 
 def objects(call: Call, action: str) -> Asked:
