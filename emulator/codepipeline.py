@@ -16,7 +16,7 @@ from moto.codepipeline.models import codepipeline_backends
 from moto.events.models import Rule
 
 from emulator import calls
-from emulator.calls import AwsError, Call, command, moment, now, operation
+from emulator.calls import MODEL, NOTHING, AwsError, Call, claims, command, doc, moment, now, operation
 from emulator.events import emit, to
 from emulator.judge.checks import Asked, reads
 
@@ -116,7 +116,7 @@ def stored(account: str, region: str, name: str) -> dict[str, Any]:
     return definition
 
 
-@operation("codepipeline", "StartPipelineExecution")
+@operation("codepipeline", "StartPipelineExecution", rests=MODEL)
 def start_pipeline_execution(call: Call) -> dict[str, Any]:
     """Start an execution. AWS runs it, moto calls it succeeded at once."""
     who = call.principal
@@ -124,6 +124,7 @@ def start_pipeline_execution(call: Call) -> dict[str, Any]:
     return {"pipelineExecutionId": execution.id}
 
 
+@claims("codepipeline starts what is created", doc("codepipeline/latest/userguide/pipelines-create.html"))
 def start_created(call: Call) -> None:
     """Start a pipeline that a call has created, as AWS does by itself."""
     if (call.service, call.operation) == ("codepipeline", "CreatePipeline"):
@@ -131,7 +132,7 @@ def start_created(call: Call) -> None:
         start(call.account, call.region, request, "CreatePipeline", call.principal)
 
 
-@to("codepipeline")
+@to("codepipeline", rests=doc("codepipeline/latest/userguide/create-S3-source-events-cfn.html"))
 def start_by_event(account: str, region: str, target: dict[str, Any], rule: Rule, message: str) -> None:
     """Start the pipeline that is a rule's target."""
     arn = target["Arn"]
@@ -178,6 +179,7 @@ def enter(execution: Execution) -> None:
 
 
 @command
+@claims("the command proceed", doc("codepipeline/latest/userguide/concepts-how-it-works.html"))
 def proceed(execution: str, stage: str) -> str:
     """Let an execution come to a stage or go on waiting; return what it does: enters, waits, or has ended."""
     found = EXECUTIONS[execution]
@@ -216,7 +218,7 @@ def trigger(execution: Execution) -> dict[str, str]:
     return {"triggerType": execution.trigger, "triggerDetail": execution.trigger_detail}
 
 
-@operation("codepipeline", "GetPipelineExecution")
+@operation("codepipeline", "GetPipelineExecution", rests=MODEL)
 def get_pipeline_execution(call: Call) -> dict[str, Any]:
     """Return an execution as it is."""
     execution = execution_of(call)
@@ -238,7 +240,7 @@ def get_pipeline_execution(call: Call) -> dict[str, Any]:
     }
 
 
-@operation("codepipeline", "ListPipelineExecutions")
+@operation("codepipeline", "ListPipelineExecutions", rests=MODEL)
 def list_pipeline_executions(call: Call) -> dict[str, Any]:
     """Return a pipeline's executions, the newest first."""
     found = executions(call, call.parameters["pipelineName"])[: call.parameters.get("maxResults", 100)]
@@ -279,7 +281,7 @@ def status(actions: list[Action]) -> str:
     return next((each for each in ("Failed", "Stopped", "InProgress") if each in found), "Succeeded")
 
 
-@operation("codepipeline", "GetPipelineState")
+@operation("codepipeline", "GetPipelineState", rests=MODEL)
 def get_pipeline_state(call: Call) -> dict[str, Any]:
     """Return where a pipeline's latest executions are."""
     name = call.parameters["name"]
@@ -316,7 +318,7 @@ def get_pipeline_state(call: Call) -> dict[str, Any]:
     }
 
 
-@operation("codepipeline", "ListActionExecutions")
+@operation("codepipeline", "ListActionExecutions", rests=MODEL)
 def list_action_executions(call: Call) -> dict[str, Any]:
     """Return the runs of actions, the newest first."""
     wanted = call.parameters.get("filter", {}).get("pipelineExecutionId")
@@ -347,7 +349,7 @@ def list_action_executions(call: Call) -> dict[str, Any]:
 # Deciding
 
 
-@operation("codepipeline", "PutApprovalResult")
+@operation("codepipeline", "PutApprovalResult", rests=MODEL)
 def put_approval_result(call: Call) -> dict[str, Any]:
     """Approve or reject what waits for it. The token names one run of the action, and serves once."""
     said = call.parameters
@@ -369,7 +371,7 @@ def put_approval_result(call: Call) -> dict[str, Any]:
     return {"approvedAt": moment(now())}
 
 
-@operation("codepipeline", "StopPipelineExecution")
+@operation("codepipeline", "StopPipelineExecution", rests=MODEL)
 def stop_pipeline_execution(call: Call) -> dict[str, Any]:
     """Stop an execution; what runs of it is left to end."""
     execution = execution_of(call)
@@ -379,7 +381,7 @@ def stop_pipeline_execution(call: Call) -> dict[str, Any]:
     return {"pipelineExecutionId": execution.id}
 
 
-@operation("codepipeline", "RetryStageExecution")
+@operation("codepipeline", "RetryStageExecution", rests=MODEL)
 def retry_stage_execution(call: Call) -> dict[str, Any]:
     """Let an execution go on from a stage that failed, as long as no other has entered it since.
 
@@ -410,7 +412,7 @@ def job(call: Call) -> Job:
     return found
 
 
-@operation("codepipeline", "PutJobSuccessResult")
+@operation("codepipeline", "PutJobSuccessResult", rests=MODEL)
 def put_job_success_result(call: Call) -> dict[str, Any]:
     """Take a function's answer."""
     answer = job(call)
@@ -418,7 +420,7 @@ def put_job_success_result(call: Call) -> dict[str, Any]:
     return {}
 
 
-@operation("codepipeline", "PutJobFailureResult")
+@operation("codepipeline", "PutJobFailureResult", rests=MODEL)
 def put_job_failure_result(call: Call) -> dict[str, Any]:
     """Take a function's answer."""
     answer = job(call)
@@ -430,12 +432,14 @@ def put_job_failure_result(call: Call) -> dict[str, Any]:
 
 
 @command
+@claims("the command find", NOTHING)
 def find() -> list[dict[str, Any]]:
     """Return all executions, in the order in which they started."""
     return [asdict(execution) for execution in EXECUTIONS.values()]
 
 
 @command
+@claims("the command record", NOTHING)
 def record(execution: str, stage: str, name: str, **facts: Any) -> None:
     """Note how a run of an action goes; the first note of a run has no status."""
     found = EXECUTIONS[execution]
@@ -451,12 +455,14 @@ def record(execution: str, stage: str, name: str, **facts: Any) -> None:
 
 
 @command
+@claims("the command add_revision", NOTHING)
 def add_revision(execution: str, revision: dict[str, str]) -> None:
     """Note what a source action has taken."""
     EXECUTIONS[execution].revisions.append(revision)
 
 
 @command
+@claims("the command finish", NOTHING)
 def finish(execution: str, status: str, summary: str = "") -> None:
     """Note how an execution has ended, if it is under way and is not stopped."""
     found = EXECUTIONS[execution]
@@ -467,6 +473,7 @@ def finish(execution: str, status: str, summary: str = "") -> None:
 
 
 @command
+@claims("the command open_job", NOTHING)
 def open_job(account: str) -> str:
     """Return the id of a new job."""
     new = Job(account)
@@ -475,11 +482,16 @@ def open_job(account: str) -> str:
 
 
 @command
+@claims("the command read_job", NOTHING)
 def read_job(identifier: str) -> dict[str, Any]:
     """Return what has become of a job."""
     return asdict(JOBS[identifier])
 
 
+@claims(
+    "codepipeline tells of changes",
+    doc("codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html"),
+)
 def tell(execution: Execution, what: str, **detail: str) -> None:
     """Emit that a pipeline or one of its stages has changed state."""
     known = {"pipeline": execution.pipeline, "execution-id": execution.id, **detail}
@@ -490,7 +502,7 @@ def tell(execution: Execution, what: str, **detail: str) -> None:
 # What is checked
 
 
-@reads("codepipeline")
+@reads("codepipeline", rests=doc("service-authorization/latest/reference/list_awscodepipeline.html"))
 def asked(call: Call, action: str) -> Asked:
     """Yield what CodePipeline checks."""
     said = call.parameters
