@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore import exceptions
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 from botocore.utils import JSONFileCache
@@ -39,9 +40,9 @@ def session(name: str, role: str) -> Session:
     return entered
 
 
-def client(service: str, name: str, role: str) -> Any:
-    """Return a client of a service, as a role in an environment."""
-    return session(name, role).create_client(service)
+def client(service: str, name: str, role: str, config: Config | None = None) -> Any:
+    """Return a client of a service, as a role in an environment; config: what it does unlike others."""
+    return session(name, role).create_client(service, config=config)
 
 
 def variables(name: str, role: str) -> dict[str, str]:

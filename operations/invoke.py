@@ -4,7 +4,11 @@ import base64
 import sys
 from pathlib import Path
 
+from botocore.config import Config
+
 from operations.sandbox import client, sandbox
+
+SECONDS = 900  # that Lambda gives a function at most
 
 
 def event(file: str) -> bytes:
@@ -17,8 +21,10 @@ def event(file: str) -> bytes:
 def main(name: str, file: str) -> None:
     """Print the answer; exit with 1 if it is an error."""
     mine, payload = sandbox(name), event(file)
+    # The SDK would wait for a minute, and then call again a function that runs already.
+    patient = Config(read_timeout=SECONDS + 30, retries={"total_max_attempts": 1}, tcp_keepalive=True)
     with mine.used():
-        answer = client("lambda").invoke(
+        answer = client("lambda", patient).invoke(
             FunctionName=mine.full_name, Qualifier="live", LogType="Tail", Payload=payload
         )
         said = answer["Payload"].read().decode()

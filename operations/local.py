@@ -8,10 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import ClassVar
 
-from operations.invoke import event
+from operations.invoke import SECONDS, event
 from operations.repository import ACCOUNTS, FUNCTION
-
-SECONDS = 900  # that Lambda gives a function at most
 
 
 class RuntimeApi(BaseHTTPRequestHandler):

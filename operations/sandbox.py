@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from operations import accounts
@@ -19,12 +20,13 @@ NAME = re.compile("[a-z0-9][a-z0-9-]{0,11}")
 ENVIRONMENT: dict[str, Any] = ACCOUNTS["environments"][0]
 # Bytes that a call may carry: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST = 50_000_000
-POLL_SECONDS = 0.1
+# Seconds between two looks. The account has 15 in a second, for all that look at any function: the same page.
+SOONEST, LATEST = 0.1, 1
 
 
-def client(service: str) -> Any:
-    """Return a client of a service, as a developer."""
-    return accounts.client(service, ENVIRONMENT["name"], "developer")
+def client(service: str, config: Config | None = None) -> Any:
+    """Return a client of a service, as a developer; config: what it does unlike others."""
+    return accounts.client(service, ENVIRONMENT["name"], "developer", config)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Sandbox:
         answer, pause = functions.update_function_code(FunctionName=self.full_name, **code), 0.0
         while answer["LastUpdateStatus"] == "InProgress":
             time.sleep(pause)
-            answer, pause = functions.get_function_configuration(FunctionName=self.full_name), POLL_SECONDS
+            answer = functions.get_function_configuration(FunctionName=self.full_name)
+            pause = min(max(2 * pause, SOONEST), LATEST)
         if answer["LastUpdateStatus"] == "Failed":
             sys.exit(f"{self.full_name} is not updated: {answer['LastUpdateStatusReason']}")
 

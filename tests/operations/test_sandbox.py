@@ -182,7 +182,7 @@ def test_what_is_synced_is_live_at_once_and_in_this_sandbox_alone(ada: Developer
 
     synced = ada.make("sync")
 
-    assert synced.stdout.startswith(f"{NAME}-sandbox-ada runs what is on disk, after 0.")
+    assert synced.stdout.startswith(f"{NAME}-sandbox-ada runs what is on disk, after ")
     assert ada.answer() == {"message": "Buenas, Ada!"}
     assert bob.answer() == {"message": "Hola, Ada!"}
 
@@ -261,6 +261,28 @@ def test_an_answer_is_printed_and_its_log_beside_it(ada: Developer) -> None:
     assert json.loads(done.stdout) == {"message": "Hello, deployment!"}
     assert '"message":"greeted"' in done.stderr
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "answered"),
+    [("Config.OPTION_DEFAULTS['read_timeout'] = 1", True), ("invoke.SECONDS = -29", False)],
+)
+def test_a_slow_function_is_waited_for_and_called_once(ada: Developer, limit: str, answered: bool) -> None:
+    ada.edit("    return f", "    __import__('time').sleep(3)\n    return f")
+    ada.make("sync")
+    call = "from botocore.config import Config; from operations import invoke; {}; invoke.main('', '{}')"
+
+    done = subprocess.run(
+        **ada.command() | {"args": [sys.executable, "-c", call.format(limit, "events/greeting.json")]},
+        capture_output=True,
+        check=False,
+    )
+
+    assert ("Hola, Ada!" in done.stdout) is answered, done.stderr
+    assert answered or "Read timeout" in done.stderr
+    while not (calls := [entry for entry in ada.world.journal() if entry.operation == "Invoke"]):
+        time.sleep(0.1)  # it goes on when nobody waits for it any more
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("target", ["invoke", "local"])
