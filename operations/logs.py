@@ -2,31 +2,60 @@
 
 import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from operations import accounts
 from operations.repository import FUNCTION
 from operations.sandbox import ENVIRONMENT, sandbox
 
-POLL_SECONDS = 1
+# Seconds between two looks. The account has 5 in a second, for all people and programs that look at any log:
+# https://repost.aws/knowledge-center/cloudwatch-logs-throttling
+SOONEST, LATEST = 2, 30
 BEFORE = 600  # seconds that are shown of what was logged before
 LATE = 30  # seconds by which CloudWatch may be late with an event
 
 
-def follow(logs: Any, function: str, since: float) -> Iterator[str]:
-    """Yield what a function logs, as it comes. since: seconds of the epoch."""
-    seen: dict[str, float] = {}
-    while True:
-        pages = logs.get_paginator("filter_log_events").paginate(
-            logGroupName=f"/aws/lambda/{function}", startTime=int(since * 1000)
+class Log:
+    """A function's log, from some seconds before now on, by CloudWatch's clock: ours may be wrong."""
+
+    def __init__(self, logs: Any, function: str, before: float) -> None:
+        """Begin; logs: a client of CloudWatch Logs."""
+        self.logs, self.group = logs, f"/aws/lambda/{function}"
+        self.before, self.since = before, 0.0
+        self.seen: dict[str, float] = {}
+
+    def news(self) -> Iterator[str]:
+        """Yield what was not yielded before; what an error keeps back comes the next time."""
+        if not self.since:
+            now = int(time.time() * 1000)
+            answer = self.logs.filter_log_events(logGroupName=self.group, startTime=now, limit=1)
+            clock = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+            self.since = clock.timestamp() - self.before
+        pages = self.logs.get_paginator("filter_log_events").paginate(
+            logGroupName=self.group, startTime=int(self.since * 1000)
         )
         for event in (event for page in pages for event in page["events"]):
-            if event["eventId"] not in seen:
-                seen[event["eventId"]] = event["timestamp"] / 1000
+            if event["eventId"] not in self.seen:
+                self.seen[event["eventId"]] = event["timestamp"] / 1000
                 yield event["message"].rstrip()
-        since = max(since, max(seen.values(), default=0) - LATE)
-        seen = {name: when for name, when in seen.items() if when >= since}
-        time.sleep(POLL_SECONDS)
+        self.since = max(self.since, max(self.seen.values(), default=0) - LATE)
+        self.seen = {name: when for name, when in self.seen.items() if when >= self.since}
+
+    def follow(self) -> Iterator[str]:
+        """Yield what is logged, as it comes; less often while others look as well."""
+        pause = SOONEST
+        while True:
+            try:
+                yield from self.news()
+                pause = SOONEST
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ThrottlingException":
+                    raise
+                pause = min(2 * pause, LATEST)
+            time.sleep(pause)
 
 
 def main(name: str, environment: str) -> None:
@@ -37,5 +66,5 @@ def main(name: str, environment: str) -> None:
         mine, environment, role = sandbox(name), ENVIRONMENT["name"], "developer"
         asking, function = mine.used(), mine.full_name
     with asking:
-        for line in follow(accounts.client("logs", environment, role), function, time.time() - BEFORE):
+        for line in Log(accounts.client("logs", environment, role), function, BEFORE).follow():
             print(line, flush=True)

@@ -11,12 +11,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from watchfiles import watch
 
 from operations import accounts, package
-from operations.logs import follow
+from operations.logs import Log
 from operations.sandbox import Sandbox, client, sandbox
 
 # Beside the hidden ones, what is not of the code, or is made from it.
 UNWATCHED = {"build", "deployment", "node_modules", "pipeline"}
 QUIET_MS = 5  # without another save, before one is taken up
+PAUSE_SECONDS = 10  # after the log could not be read
 
 
 def test() -> bool:
@@ -28,15 +29,15 @@ def test() -> bool:
     return running.returncode == 0
 
 
-def show(function: str) -> None:
-    """Print a function's log lines as they come."""
+def show(log: Log) -> None:
+    """Print a log's lines as they come."""
     while True:
         try:
-            for line in follow(client("logs"), function, time.time()):
+            for line in log.follow():
                 print(line, flush=True)
         except (BotoCoreError, ClientError) as error:
             print(f"log: {accounts.explanation(error)}", flush=True)
-            time.sleep(10)
+            time.sleep(PAUSE_SECONDS)
 
 
 class Turns:
@@ -77,7 +78,8 @@ def main(name: str) -> None:
     with mine.used():
         turns = Turns(mine, client("lambda"))
         turns.take()
-        Thread(target=show, args=[mine.full_name], daemon=True).start()
+        # Whatever is saved from now on is waited for; the log's client takes its time.
+        Thread(target=lambda: show(Log(client("logs"), mine.full_name, before=0)), daemon=True).start()
         for _ in watch(*watched(), step=QUIET_MS, raise_interrupt=True):
             try:
                 turns.take()
