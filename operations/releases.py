@@ -1,13 +1,18 @@
 """What one can go back to in an environment."""
 
 import base64
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from operations import accounts
 from operations.repository import FUNCTION
+
+AT_ONCE = 16
+SHOWN = 20  # packages whose version is gone
 
 
 @dataclass(frozen=True)
@@ -38,32 +43,36 @@ def versions(functions: Any) -> list[Release]:
     ][::-1]
 
 
-def packages(s3: Any, bucket: str) -> list[Release]:
-    """Return the packages that have been deployed, the latest first; deployment/prepare.sh marks them."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"releases/{FUNCTION}/")
-    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-    with ThreadPoolExecutor(16) as pool:
-        heads = list(pool.map(lambda key: s3.head_object(Bucket=bucket, Key=key), keys))
-    found = [
-        Release(
-            "",
-            head["Metadata"].get("revision", "")[:12],
-            head["Metadata"].get("summary", ""),
-            head["LastModified"],
-            key.rpartition("/")[2].removesuffix(".zip"),
-        )
-        for key, head in zip(keys, heads, strict=True)
-    ]
-    return sorted(found, key=lambda release: release.date, reverse=True)
+def packages(s3: Any, bucket: str, prefix: str = "") -> Iterator[Release]:
+    """Yield the packages that have been deployed, the latest first; deployment/prepare.sh marks them.
+
+    Which it is says each object itself, so only some are asked at once. prefix: of their sha256.
+    """
+    place = f"releases/{FUNCTION}/{prefix}"
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=place)
+    stored = [found for page in pages for found in page.get("Contents", [])]
+    stored.sort(key=lambda found: found["LastModified"], reverse=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for first in range(0, len(stored), AT_ONCE):
+            keys = [found["Key"] for found in stored[first : first + AT_ONCE]]
+            heads = pool.map(lambda key: s3.head_object(Bucket=bucket, Key=key), keys)
+            for key, head in zip(keys, heads, strict=True):
+                yield Release(
+                    "",
+                    head["Metadata"].get("revision", "")[:12],
+                    head["Metadata"].get("summary", ""),
+                    head["LastModified"],
+                    key.rpartition("/")[2].removesuffix(".zip"),
+                )
 
 
 def find(name: str) -> list[Release]:
-    """Return what one can go back to in an environment: versions, then packages whose version is gone."""
+    """Return what one can go back to: versions, then the latest packages whose version is gone."""
     bucket = accounts.environment(name)["artifacts_bucket"]
     published = versions(accounts.client("lambda", name, "operator"))
     known = {release.revision for release in published}
     stored = packages(accounts.client("s3", name, "operator"), bucket)
-    return published + [package for package in stored if package.revision not in known]
+    return published + list(islice((one for one in stored if one.revision not in known), SHOWN))
 
 
 def main(name: str) -> None:
@@ -77,3 +86,4 @@ def main(name: str) -> None:
         mark = "*" if release.version == alias["FunctionVersion"] else ""
         print(f"{mark:1}  {release.version or '-':7}  {release.date:%Y-%m-%d %H:%M}  {release.summary}")
     print(f"\n* answers. What has no version is published again: make rollback ENV={name} TO=REVISION")
+    print(f"Of those, the latest {SHOWN} are listed; older ones come back in the same way")

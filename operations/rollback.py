@@ -8,7 +8,9 @@ import base64
 import os
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from botocore.session import Session
@@ -36,14 +38,19 @@ class Rollback:
         self.shifts = self.shifting(UNDER_WAY)
         self.found = versions(self.functions)
 
+    def alias(self) -> dict[str, Any]:
+        """Return the alias as it is."""
+        found: dict[str, Any] = self.functions.get_alias(FunctionName=FUNCTION, Name="live")
+        return found
+
     def answering(self) -> str:
         """Return the version that answers."""
-        return str(self.functions.get_alias(FunctionName=FUNCTION, Name="live")["FunctionVersion"])
+        return str(self.alias()["FunctionVersion"])
 
-    def shifting(self, statuses: list[str]) -> list[str]:
-        """Return the deployments that have moved the alias, or do it."""
+    def shifting(self, statuses: list[str], **begun: Any) -> list[str]:
+        """Return the deployments that have moved the alias, or do it. begun: createTimeRange, if anything."""
         pages = self.deployments.get_paginator("list_deployments").paginate(
-            applicationName=FUNCTION, deploymentGroupName="live", includeOnlyStatuses=statuses
+            applicationName=FUNCTION, deploymentGroupName="live", includeOnlyStatuses=statuses, **begun
         )
         return [deployment for page in pages for deployment in page["deployments"]]
 
@@ -51,16 +58,18 @@ class Rollback:
         """Return the release of a version, if it is there."""
         return next((release for release in self.found if release.version == number), None)
 
-    def stored(self) -> list[Release]:
-        """Return the packages that have been deployed."""
-        return packages(accounts.client("s3", self.name, "operator"), self.bucket)
+    def stored(self, prefix: str = "") -> Iterator[Release]:
+        """Yield the packages that have been deployed, the latest first. prefix: of their sha256."""
+        return packages(accounts.client("s3", self.name, "operator"), self.bucket, prefix)
 
     def revision(self, revision: str) -> Release:
         """Return the release of a revision, as a version if there is one, or exit."""
         if len(revision) < SHORTEST:
             sys.exit(f"TO={revision}: at least {SHORTEST} characters of a revision are needed")
         found = [release for release in self.found if release.revision.startswith(revision[:12])]
-        found = found or [package for package in self.stored() if package.revision.startswith(revision[:12])]
+        if not found:
+            meant = (package for package in self.stored() if package.revision.startswith(revision[:12]))
+            found = list(islice(meant, 1))
         if len({release.revision for release in found}) != 1:
             many = "more than one revision begins so" if found else "there is no such release"
             sys.exit(f"TO={revision}: {many}; make releases ENV={self.name} lists them")
@@ -68,8 +77,10 @@ class Rollback:
 
     def before(self) -> Release:
         """Return the release that answered before, or exit; deployment/shift.sh keeps from where it went."""
-        start = self.answers if self.shifts else ""
-        shifts = [] if start else self.shifting(["Succeeded"])
+        start, now = self.answers if self.shifts else "", self.version(self.answers)
+        # None was begun before the version was there.
+        begun = {"createTimeRange": {"start": now.date}} if now else {}
+        shifts = [] if start else self.shifting(["Succeeded"], **begun)
         done: list[dict[str, Any]] = []
         for first in range(0, len(shifts), BATCH):
             batch = shifts[first : first + BATCH]
@@ -86,19 +97,38 @@ class Rollback:
         )
 
     def stop(self) -> None:
-        """Stop what moves the alias, and wait until it is back."""
+        """Stop what moves the alias, and wait until it is back: by a deployment of its own.
+
+        https://docs.aws.amazon.com/codedeploy/latest/userguide/deployments-rollback-and-redeploy.html
+        """
         for shift in self.shifts:
-            self.deployments.stop_deployment(deploymentId=shift, autoRollbackEnabled=True)
-            while (
-                self.deployments.get_deployment(deploymentId=shift)["deploymentInfo"]["status"] in UNDER_WAY
-            ):
+            if self.told(shift).get("creator") != "codeDeployRollback":
+                self.deployments.stop_deployment(deploymentId=shift, autoRollbackEnabled=True)
+            back = self.ended(shift).get("rollbackInfo", {})
+            for _ in range(SOON["MaxAttempts"]):
+                if back or not (self.alias().get("RoutingConfig") or {}).get("AdditionalVersionWeights"):
+                    break
                 time.sleep(SOON["Delay"])
+                back = self.ended(shift).get("rollbackInfo", {})
+            if "rollbackDeploymentId" in back:
+                self.ended(back["rollbackDeploymentId"])
+
+    def told(self, deployment: str) -> dict[str, Any]:
+        """Return what is known of a deployment."""
+        found: dict[str, Any] = self.deployments.get_deployment(deploymentId=deployment)["deploymentInfo"]
+        return found
+
+    def ended(self, deployment: str) -> dict[str, Any]:
+        """Wait for the end of a deployment; return what is known of it."""
+        while (found := self.told(deployment))["status"] in UNDER_WAY:
+            time.sleep(SOON["Delay"])
+        return found
 
     def publish(self, release: Release) -> str:
         """Publish a package again, with the function's settings of now; return the version, or exit."""
         code = self.functions.get_function_configuration(FunctionName=FUNCTION)["CodeSha256"]
         latest = base64.b64decode(code).hex()
-        if latest not in {package.sha256 for package in self.stored()}:
+        if not any(self.stored(latest)):
             sys.exit("nothing was changed: the latest code is of no release, and could not be put back")
         try:
             self.update(release.sha256)
@@ -107,8 +137,9 @@ class Rollback:
                 CodeSha256=base64.b64encode(bytes.fromhex(release.sha256)).decode(),
                 Description=release.summary,
             )["Version"]
-            published = self.functions.get_waiter("published_version_active")
-            published.wait(FunctionName=FUNCTION, Qualifier=version, WaiterConfig=SOON)
+            self.functions.get_waiter("published_version_active").wait(
+                FunctionName=FUNCTION, Qualifier=version, WaiterConfig=SOON
+            )
         finally:  # Terraform has deployed it, and takes it to be there
             self.update(latest)
         return str(version)
