@@ -41,9 +41,21 @@ class Runs:
     problem: str = ""
 
 
-def ask(environment: str) -> Runs:
-    """Return what runs in an environment."""
+def enter(environment: str) -> Runs:
+    """Enter an environment; return what is known of it so far."""
     runs = Runs(environment)
+    try:
+        accounts.variables(environment, "reader")
+    except (BotoCoreError, ClientError) as error:
+        runs.problem = accounts.explanation(error)
+    return runs
+
+
+def ask(runs: Runs) -> Runs:
+    """Add what runs in an environment that was entered."""
+    if runs.problem:
+        return runs
+    environment = runs.environment
     try:
         functions = accounts.client("lambda", environment, "reader")
         pipelines = accounts.client("codepipeline", environment, "reader")
@@ -135,8 +147,9 @@ def main(chosen: str, as_json: bool) -> int:
     if chosen:
         last = names.index(accounts.environment(chosen)["name"])
         names = names[max(last - 1, 0) : last + 1]  # the one before tells how far it is behind
+    entered = [enter(name) for name in names]  # one after the other, since a profile may ask for a code
     with ThreadPoolExecutor(len(names)) as pool:
-        found = list(pool.map(ask, names))
+        found = list(pool.map(ask, entered))
     comparable = [pair for pair in pairwise(found) if all(runs.revision for runs in pair)]
     for before, runs in comparable:
         runs.behind = missing(runs.revision, before.revision)
