@@ -29,10 +29,10 @@ def git(*arguments: str) -> bytes:
     return done.stdout if done.returncode == 0 else sys.exit("commit first: a release is of a commit")
 
 
-def summary(revision: str, subject: str, author: str, limit: int = 250) -> str:
+def summary(revision: str, subject: str, author: str, limit: int = 248) -> str:
     """Return a release in one line of printable ASCII, for where AWS shows it.
 
-    Lambda's version descriptions are the tightest place: 256 characters.
+    Lambda's descriptions are the tightest place: 256 characters, a sandbox's with a word before the line.
     """
     start, end = f"{revision[:12]} ", f" ({printable(author)[:60]})"
     return start + printable(subject)[: limit - len(start) - len(end)].rstrip() + end
