@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.error import HTTPError
@@ -16,7 +15,7 @@ from zipfile import ZipFile
 import pytest
 
 from emulator.accounts import EmulatedAccounts
-from tests.worlds import FACTS
+from tests.worlds import FACTS, TEMPLATE
 
 DEV, STAGE, _ = FACTS["environments"]
 REGION = FACTS["region"]
@@ -382,6 +381,6 @@ def test_a_claim_that_s3_never_decides_fails_the_job(promotion: Promotion) -> No
 
 
 def test_the_promoter_s_code_needs_nothing_but_the_runtime(promotion: Promotion) -> None:
-    source = Path(__file__).parents[1] / "foundation/promoter"
+    source = TEMPLATE / "foundation/promoter"
 
     assert [path.name for path in source.iterdir() if path.name != "__pycache__"] == ["promoter.py"]
