@@ -97,8 +97,9 @@ class Rollback:
         )
 
     def stop(self) -> None:
-        """Stop what moves the alias, and wait until it is back: by a deployment of its own.
+        """Stop what moves the alias, and wait until it is back: by a deployment of CodeDeploy's own.
 
+        Which that is may be told late; as long as it is not, the alias still shares its traffic.
         https://docs.aws.amazon.com/codedeploy/latest/userguide/deployments-rollback-and-redeploy.html
         """
         for shift in self.shifts:
