@@ -55,7 +55,7 @@ from emulator.calls import AwsError, Call, Caller, Check, owner
 from emulator.codedeploy import Traffic
 from emulator.judge import verdict
 from emulator.judge.bases import basis
-from emulator.lambda_ import Functions
+from emulator.lambda_ import Functions, check_rate
 
 # For what they answer and check.
 SERVICES = (codebuild, connections, dynamodb, iam, logs, secretsmanager, sqs)
@@ -144,6 +144,7 @@ class Front:
         denied = next((check for check in call.checks if check.denied), None)
         if denied and self.enforcing:
             raise verdict.refusal(call.service, denied)
+        check_rate(call)
         if (call.service, call.operation) == ("lambda", "Invoke"):
             return serialize(call, self.functions.invoke(call, owner(call)))
         if (call.service, call.operation) == ("codedeploy", "CreateDeployment"):

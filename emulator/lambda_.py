@@ -17,14 +17,30 @@ from moto.awslambda.models import lambda_backends
 from moto.logs.models import logs_backends
 
 from emulator import calls, cloudwatch
-from emulator.calls import AwsError, Call, claims, doc, owner
+from emulator.calls import PERSON, AwsError, Call, claims, doc, owner
 from emulator.execution_environment import ExecutionEnvironment, Outcome
 from emulator.judge.checks import RENAMED, Asked, derived, reads
 from emulator.judge.verdict import Guarded, guards
 from emulator.s3 import to_decrypt
+from emulator.states import check_active
 
 RENAMED["lambda", "Invoke"] = "InvokeFunction"
 CREDIT: dict[str, float] = defaultdict(float)  # of an alias: what its second version is owed
+IN_A_SECOND = {"GetFunction": 100, "GetPolicy": 15, "all others": 15}  # requests of an account
+ASKED: dict[tuple[str, ...], list[float]] = defaultdict(list)  # when, by account, region and kind
+
+
+@claims("Lambda refuses what is asked too often", doc("lambda/latest/dg/gettingstarted-limits.html"))
+def check_rate(call: Call) -> None:
+    """Refuse what is asked too often; who sets accounts up, as tests do, is not counted. Raises AwsError."""
+    if call.service != "lambda" or call.operation == "Invoke" or str(call.role).endswith(f"/{PERSON}"):
+        return
+    kind = call.operation if call.operation in IN_A_SECOND else "all others"
+    times, now = ASKED[call.account, call.region, kind], time.monotonic()
+    times[:] = [when for when in times if when > now - 1]
+    if len(times) >= IN_A_SECOND[kind]:
+        raise AwsError("TooManyRequestsException", "Rate exceeded", 429)
+    times.append(now)
 
 
 class Functions:
@@ -52,6 +68,7 @@ class Functions:
         event = parameters.get("Payload") or b"{}"
         with self._world:
             function = answering(account, call.region, name, qualifier)
+            check_active(function)
             configuration = function.get_configuration()
         try:
             json.loads(event)

@@ -37,6 +37,7 @@ class Shifted:
 
     def __init__(self, world: EmulatedAccounts) -> None:
         self.world = world
+        world.ask("pace", minute=0)  # what is made is there at once
         self.functions, self.deploy, self.alarms, iam, sns = (
             world.client(service, ACCOUNT, REGION)
             for service in ("lambda", "codedeploy", "cloudwatch", "iam", "sns")
@@ -85,6 +86,7 @@ class Shifted:
         self.role = roles["codedeploy"]
         self.deploy.create_application(applicationName="a-function", computePlatform="Lambda")
         self.group()
+        world.ask("pace", minute=1)
 
     def group(self, configuration: str = CANARY, **facts: Any) -> None:
         """Make the deployment group, live, anew."""

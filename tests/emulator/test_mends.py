@@ -26,7 +26,8 @@ def role(accounts: EmulatedAccounts, account: str = OURS, *principals: dict[str,
 
 
 def function(accounts: EmulatedAccounts, account: str = OURS, **settings: Any) -> Any:
-    """Create a function, a-function, and return a Lambda client."""
+    """Create a function, a-function, and return a Lambda client; what is made or changed is there at once."""
+    accounts.ask("pace", minute=0)
     package = io.BytesIO()
     with ZipFile(package, "w") as archive:
         archive.writestr("app.py", "")

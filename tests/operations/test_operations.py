@@ -229,6 +229,7 @@ def test_status_counts_the_commits_that_an_environment_lacks(desk: Desk) -> None
 
 def run_in(world: World, environment: dict[str, Any], revision: str) -> None:
     """Have an environment answer with a version of some revision."""
+    world.accounts.ask("pace", minute=0)  # what is changed or published is there at once
     functions = world.client("lambda", environment)
     functions.update_function_configuration(FunctionName=NAME, Description=f"{revision[:12]} Note (Ada)")
     version = functions.publish_version(FunctionName=NAME)["Version"]

@@ -1,0 +1,142 @@
+"""What Lambda refuses: while a function or version is being made or changed, and what is asked too often."""
+
+import io
+import json
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+from emulator.accounts import EmulatedAccounts
+from emulator.calls import AwsError, Call
+from emulator.lambda_ import check_rate
+
+ACCOUNT, REGION, NAME = "222222222222", "us-east-1", "a-function"
+PENDING, CHANGING = "currently in the following state: Pending", "An update is in progress for resource"
+AN_HOUR = 36000  # seconds that a minute lasts, so that what has begun does not end
+
+
+def package(text: str) -> bytes:
+    """Return the code of a function."""
+    content = io.BytesIO()
+    with ZipFile(content, "w") as archive:
+        archive.writestr("app.py", f"def handle(event, context):\n    return {text!r}\n")
+    return content.getvalue()
+
+
+def create(accounts: EmulatedAccounts, minute: float = 0) -> Any:
+    """Create a function; return a client. minute: how long one lasts, then and from then on."""
+    accounts.ask("pace", minute=minute)
+    statement = {
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Effect": "Allow",
+    }
+    role = accounts.client("iam", ACCOUNT, REGION).create_role(
+        RoleName="role", AssumeRolePolicyDocument=json.dumps({"Statement": statement})
+    )
+    client = accounts.client("lambda", ACCOUNT, REGION)
+    client.create_function(
+        FunctionName=NAME,
+        Role=role["Role"]["Arn"],
+        Runtime="python3.13",
+        Handler="app.handle",
+        Code={"ZipFile": package("first")},
+    )
+    return client
+
+
+def state(client: Any, qualifier: str) -> tuple[str, str]:
+    """Return the state of a function or version, and the status of its last update."""
+    found = client.get_function_configuration(FunctionName=NAME, Qualifier=qualifier)
+    return found["State"], found["LastUpdateStatus"]
+
+
+def refused(client: Any, operation: str, **parameters: Any) -> str:
+    """Return why an operation on the function is refused."""
+    with pytest.raises(client.exceptions.ResourceConflictException) as refusal:
+        getattr(client, operation)(FunctionName=NAME, **parameters)
+    return str(refusal.value)
+
+
+def test_a_function_that_is_being_made_is_not_invoked_changed_or_published(
+    accounts: EmulatedAccounts,
+) -> None:
+    client = create(accounts, AN_HOUR)
+
+    assert state(client, "$LATEST")[0] == "Pending"
+    assert PENDING in refused(client, "invoke")
+    assert PENDING in refused(client, "update_function_code", ZipFile=package("second"))
+    assert PENDING in refused(client, "update_function_configuration", Description="x")
+    assert PENDING in refused(client, "publish_version")
+
+
+def test_a_function_becomes_active(accounts: EmulatedAccounts) -> None:
+    client = create(accounts, 10)
+
+    client.get_waiter("function_active_v2").wait(FunctionName=NAME)
+
+    assert client.invoke(FunctionName=NAME)["Payload"].read() == b'"first"'
+
+
+def test_a_function_that_is_being_changed_answers_and_is_not_changed_or_published(
+    accounts: EmulatedAccounts,
+) -> None:
+    client = create(accounts)
+    accounts.ask("pace", minute=AN_HOUR)
+
+    changed = client.update_function_code(FunctionName=NAME, ZipFile=package("second"))
+
+    assert changed["LastUpdateStatus"] == "InProgress"
+    assert state(client, "$LATEST") == ("Active", "InProgress")
+    assert "FunctionError" not in client.invoke(FunctionName=NAME)
+    assert CHANGING in refused(client, "update_function_code", ZipFile=package("third"))
+    assert CHANGING in refused(client, "update_function_configuration", Description="x")
+    assert CHANGING in refused(client, "publish_version")
+
+
+def test_a_version_is_invoked_and_gets_traffic_once_it_is_active(accounts: EmulatedAccounts) -> None:
+    client = create(accounts)
+    client.publish_version(FunctionName=NAME)
+    client.create_alias(FunctionName=NAME, Name="live", FunctionVersion="1")
+    client.update_function_code(FunctionName=NAME, ZipFile=package("second"))
+    accounts.ask("pace", minute=AN_HOUR)
+
+    assert client.publish_version(FunctionName=NAME)["State"] == "Pending"
+
+    assert (state(client, "$LATEST"), state(client, "2")[0]) == (("Active", "Successful"), "Pending")
+    assert PENDING in refused(client, "invoke", Qualifier="2")
+    assert PENDING in refused(client, "create_alias", Name="next", FunctionVersion="2")
+    assert PENDING in refused(client, "update_alias", Name="live", FunctionVersion="2")
+    shared = {"AdditionalVersionWeights": {"2": 0.1}}
+    assert PENDING in refused(client, "update_alias", Name="live", FunctionVersion="1", RoutingConfig=shared)
+
+
+def test_a_version_that_is_there_already_is_not_made_again(accounts: EmulatedAccounts) -> None:
+    client = create(accounts)
+    client.publish_version(FunctionName=NAME)
+    accounts.ask("pace", minute=AN_HOUR)
+
+    assert client.publish_version(FunctionName=NAME)["State"] == "Active"
+    assert client.create_alias(FunctionName=NAME, Name="live", FunctionVersion="1")["FunctionVersion"] == "1"
+
+
+def asks(operation: str, times: int, account: str = ACCOUNT, role: str = "deployer") -> None:
+    """Ask in one moment."""
+    arn = f"arn:aws:iam::{account}:role/{role}"
+    for _ in range(times):
+        check_rate(Call("lambda", operation, REGION, account, role=arn))
+
+
+def test_an_account_asks_lambda_fifteen_times_in_a_second_functions_and_policies_aside() -> None:
+    asks("GetFunctionConfiguration", 10)
+    asks("GetAlias", 5)
+    asks("GetFunction", 100)
+    asks("GetPolicy", 15)
+    asks("Invoke", 1000)
+    asks("GetAlias", 15, account="333333333333")
+    asks("GetAlias", 1000, role="OrganizationAccountAccessRole")
+
+    for operation in "ListAliases", "GetFunction", "GetPolicy":
+        with pytest.raises(AwsError, match="Rate exceeded"):
+            asks(operation, 1)
