@@ -1,13 +1,20 @@
-"""CodeBuild: projects, and what it checks. Builds are run by whoever walks the pipelines."""
+"""CodeBuild: projects, whose turn it is to build, and what it checks. Whoever walks the pipelines builds."""
 
 import re
 from typing import Any
 
-from moto.codebuild.models import codebuild_backends
+from moto.codebuild.models import CodeBuildBackend, codebuild_backends
 from moto.core.utils import unix_time
 
-from emulator.calls import MODEL, AwsError, Call, doc, operation
+from emulator.calls import MODEL, NOTHING, AwsError, Call, claims, command, doc, operation
 from emulator.judge.checks import Asked, derived, reads
+from emulator.mends import replaces
+
+# https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html: of a kind, in a new account,
+# "Concurrently running builds for ARM/Small environment", L-5ED1D25B.
+AT_ONCE = 1
+QUEUED = 5 * AT_ONCE  # https://docs.aws.amazon.com/codebuild/latest/userguide/builds-working.html
+BUILDS: dict[str, tuple[str, ...]] = {}  # that run or wait, by id: where, and of which kind
 
 
 @operation("codebuild", "CreateProject", "UpdateProject", rests=MODEL)
@@ -43,6 +50,37 @@ def put_project(call: Call) -> dict[str, Any]:
     project = backend.codebuild_projects[name].project_metadata
     project |= call.parameters | {"lastModified": unix_time()}
     return {"project": project}
+
+
+# Whose turn it is
+
+
+@replaces(CodeBuildBackend, "start_build", rests=doc("codebuild/latest/userguide/builds-working.html"))
+def start_build(backend: CodeBuildBackend, original: Any, project: str, *args: Any) -> dict[str, Any]:
+    """Queue a build, if there is room. AWS does, in moto it is over at once."""
+    machine = backend.codebuild_projects[project].project_metadata["environment"]
+    kind = (backend.account_id, backend.region_name, machine["type"], machine["computeType"])
+    if list(BUILDS.values()).count(kind) >= AT_ONCE + QUEUED:
+        message = f"Cannot have more than {QUEUED} builds in queue for the account"
+        raise AwsError("AccountLimitExceededException", message)
+    build: dict[str, Any] = original(backend, project, *args)
+    BUILDS[build["id"]] = kind
+    return build
+
+
+@command
+@claims("the command may_build", NOTHING)
+def may_build(build: str) -> bool:
+    """Return whether it is a build's turn: in the order in which they began, which AWS does not promise."""
+    of_kind = [each for each, kind in BUILDS.items() if kind == BUILDS[build]]
+    return build in of_kind[:AT_ONCE]
+
+
+@command
+@claims("the command end_build", NOTHING)
+def end_build(build: str) -> None:
+    """Note that a build has ended."""
+    del BUILDS[build]
 
 
 @reads("codebuild", rests=doc("service-authorization/latest/reference/list_awscodebuild.html"))

@@ -21,6 +21,7 @@ OF_THE_MACHINE = re.compile(
     r"(PIP|UV|NPM_CONFIG|PYENV)_\w+|\w+_PROXY|LANG|LC_\w+|SSL_CERT_\w+|TMPDIR", re.IGNORECASE
 )
 DEFAULT_BUILD_MINUTES = 60
+TURN = 0.2  # seconds between two looks at whether it is a build's turn
 
 
 class Build(Action):
@@ -34,8 +35,21 @@ class Build(Action):
 
     def perform(self) -> str:
         """Run a CodeBuild project's buildspec on the input artifacts, with the role of the project."""
+        started = self.client("codebuild").start_build(projectName=self.configuration["ProjectName"])["build"]
+        began, waited = time.monotonic(), ""
+        try:
+            while not self.world.ask("may_build", build=started["id"]):
+                time.sleep(TURN)
+                waited = f"queued for {time.monotonic() - began:.0f} s: the account's quota of builds at once"
+            said = self.build(started)
+        finally:
+            self.world.ask("end_build", build=started["id"])
+            self.record.notes += filter(None, [waited])
+        return "; ".join(filter(None, [said, waited]))
+
+    def build(self, started: dict[str, Any]) -> str:
+        """Run what a build has been started for; return what its tests say."""
         name = self.configuration["ProjectName"]
-        started = self.client("codebuild").start_build(projectName=name)["build"]
         project = self.world.client("codebuild", self.account, self.region).batch_get_projects(names=[name])[
             "projects"
         ][0]
