@@ -1,10 +1,13 @@
-# Terraform's state in every account; in an environment, releases and what its pipelines pass on.
+# Terraform's state in every account; in an environment, releases and promotions, and apart from them what its
+# pipelines pass from action to action: AWS wants that in another bucket than a source, and it expires.
+# https://docs.aws.amazon.com/codepipeline/latest/userguide/welcome-introducing-artifacts.html
 
 locals {
-  buckets = merge(
-    { state = local.account.state_bucket },
-    { for environment in local.environment[*] : "artifacts" => environment.artifacts_bucket },
-  )
+  buckets = merge({ state = local.account.state_bucket }, local.environment == null ? {} : {
+    artifacts = local.environment.artifacts_bucket
+    pipelines = "${local.environment.artifacts_bucket}-pipelines"
+  })
+  days_in_pipelines  = 30 # an approval waits for 7
   versions_kept_days = 365
 }
 
@@ -75,11 +78,12 @@ resource "aws_s3_bucket_lifecycle_configuration" "account" {
     filter {}
 
     noncurrent_version_expiration {
-      noncurrent_days = local.versions_kept_days
+      noncurrent_days = each.key == "pipelines" ? 1 : local.versions_kept_days
     }
 
     expiration {
-      expired_object_delete_marker = true
+      days                         = each.key == "pipelines" ? local.days_in_pipelines : null
+      expired_object_delete_marker = each.key == "pipelines" ? null : true # days does that too
     }
 
     abort_incomplete_multipart_upload {

@@ -7,13 +7,13 @@ data "aws_iam_policy_document" "developer" {
   statement {
     sid       = "FindStateAndPackages"
     actions   = ["s3:ListBucket"]
-    resources = [for bucket in aws_s3_bucket.account : bucket.arn] # without a prefix, lest S3 forbid what is not there yet
+    resources = [for of in ["artifacts", "state"] : aws_s3_bucket.account[of].arn] # without a prefix, lest S3 forbid what is not there yet
   }
 
   statement {
     sid       = "KeepStateAndPackages"
     actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-    resources = [for bucket in aws_s3_bucket.account : "${bucket.arn}/sandboxes/*"]
+    resources = [for of in ["artifacts", "state"] : "${aws_s3_bucket.account[of].arn}/sandboxes/*"]
   }
 
   statement {

@@ -22,16 +22,23 @@ data "aws_iam_policy_document" "pipeline" {
   statement {
     sid       = "FindArtifacts"
     actions   = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucket"]
-    resources = [aws_s3_bucket.account["artifacts"].arn]
+    resources = [for of in concat(["pipelines"], local.builds ? [] : ["artifacts"]) : aws_s3_bucket.account[of].arn]
   }
 
   statement {
-    sid = "PassArtifactsOn"
-    actions = [
-      "s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging", "s3:PutObject",
-      "s3:PutObjectAcl", "s3:PutObjectTagging",
-    ]
-    resources = ["${aws_s3_bucket.account["artifacts"].arn}/*"]
+    sid       = "PassArtifactsOn"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging"]
+    resources = ["${aws_s3_bucket.account["pipelines"].arn}/*"]
+  }
+
+  dynamic "statement" {
+    for_each = local.builds ? [] : ["promoted"]
+
+    content {
+      sid       = "TakePromoted"
+      actions   = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
+      resources = ["${aws_s3_bucket.account["artifacts"].arn}/promoted/*"]
+    }
   }
 
   statement {

@@ -27,6 +27,7 @@ resource "aws_lambda_function" "promoter" {
       ARTIFACTS_BUCKET    = aws_s3_bucket.account["artifacts"].bucket
       DESTINATION_ACCOUNT = local.next.id
       DESTINATION_BUCKET  = local.next.artifacts_bucket
+      PIPELINES_BUCKET    = aws_s3_bucket.account["pipelines"].bucket
     }
   }
 
@@ -76,14 +77,14 @@ data "aws_iam_policy_document" "promoter" {
   statement {
     sid       = "ReadReleases"
     actions   = ["s3:GetObject"]
-    resources = ["${aws_s3_bucket.account["artifacts"].arn}/*"]
+    resources = ["${aws_s3_bucket.account["pipelines"].arn}/*", "${aws_s3_bucket.account["artifacts"].arn}/promotions/*"]
   }
 
   # So that a release that is not there is told from one that may not be read.
   statement {
     sid       = "FindReleases"
     actions   = ["s3:ListBucket"]
-    resources = [aws_s3_bucket.account["artifacts"].arn]
+    resources = [aws_s3_bucket.account["pipelines"].arn]
   }
 
   statement {

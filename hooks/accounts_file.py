@@ -71,6 +71,7 @@ BUCKET = re.compile(
     r"(?!xn--|sthree-|amzn-s3-demo-)(?!.*(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$)(?!.*\.\.)"
     r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
 )
+LONGEST_BUCKET = 63
 
 Check = Callable[[yaml.ScalarNode], str | None]
 
@@ -106,6 +107,13 @@ def bucket(node: yaml.ScalarNode) -> str | None:
         f"{node.value!r} is not a bucket name that S3 takes: 3 to 63 lower-case letters, digits, hyphens and dots, "
         "a letter or digit first and last, no two dots together, no IP address, none of AWS's reserved endings"
     )
+
+
+def artifacts_bucket(node: yaml.ScalarNode) -> str | None:
+    """Return what is wrong with the name of a bucket beside which there is one for pipelines, named after it."""
+    if len(f"{node.value}-pipelines") > LONGEST_BUCKET:
+        return f"{node.value!r} is too long: with -pipelines it has to fit into {LONGEST_BUCKET} characters"
+    return bucket(node)
 
 
 def region(node: yaml.ScalarNode) -> str | None:
@@ -161,7 +169,7 @@ ENVIRONMENT = Shape(
     name=words(16, "ops", *WINDOWS_DEVICES),
     id=account_id,
     state_bucket=bucket,
-    artifacts_bucket=bucket,
+    artifacts_bucket=artifacts_bucket,
     approval=boolean,
 )
 ENVIRONMENT.optional = {"approval": False}
@@ -257,7 +265,7 @@ class AccountsFile:
             return node.value.lower() in ("true", "yes", "on")
         if problem := shape(node):
             self.fault(node, path, problem)
-        elif shape in (account_id, bucket) or path.endswith("].name"):
+        elif shape in (account_id, artifacts_bucket, bucket) or path.endswith("].name"):
             if first := self.seen.get(node.value):
                 self.fault(node, path, f"{node.value} stands already on line {first}; each needs its own")
             self.seen.setdefault(node.value, line(node))

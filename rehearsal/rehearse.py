@@ -299,7 +299,7 @@ def built(world: EmulatedAccounts, rehearsal: Rehearsal, walker: Walker) -> dict
     if not keys:
         return {}
     s3 = world.client("s3", first["id"], rehearsal.facts["region"])
-    body = s3.get_object(Bucket=first["artifacts_bucket"], Key=keys[-1])["Body"].read()
+    body = s3.get_object(Bucket=f"{first['artifacts_bucket']}-pipelines", Key=keys[-1])["Body"].read()
     with ZipFile(io.BytesIO(body)) as archive:
         release: dict[str, str] = json.loads(archive.read("release.json"))
     return release

@@ -78,8 +78,8 @@ class Job:
             raise RefusedError(f"the job is not one of CodePipeline's: {error} is missing or wrong") from None
         except ValueError:
             raise RefusedError("inputArtifacts: must be one, the release") from None
-        if found.bucket != os.environ["ARTIFACTS_BUCKET"]:
-            raise RefusedError(f"inputArtifacts: {found.bucket} is not the artifacts bucket of this account")
+        if found.bucket != os.environ["PIPELINES_BUCKET"]:
+            raise RefusedError(f"inputArtifacts: {found.bucket} is not the bucket of our pipelines")
         if not found.key.startswith(f"{function[:FOLDER_LENGTH]}/"):
             raise RefusedError(
                 f"{found.key} is not of the pipeline {function}, which alone may promote {function}"

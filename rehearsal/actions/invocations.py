@@ -9,8 +9,11 @@ class Invocation(Action):
     """Invokes a function."""
 
     def unseen(self) -> list[tuple[str, str]]:
-        """Return what CodePipeline does in the pipeline's role."""
-        return [("lambda:ListFunctions", "*")]
+        """Return what CodePipeline does in the pipeline's role, as which the function may read artifacts."""
+        places = (self.memory.artifacts[name] for name in self.inputs())
+        artifacts = [f"arn:aws:s3:::{self.store['location']}/{place}" for place in places]
+        reads = [(f"s3:Get{what}", each) for what in ("Object", "ObjectVersion") for each in artifacts]
+        return [("lambda:ListFunctions", "*"), *reads]
 
     def perform(self) -> str:
         """Invoke a function with a job and wait for its answer."""

@@ -192,6 +192,29 @@ def test_a_state_bucket_of_somebody_else_is_refused(accounts: EmulatedAccounts, 
     assert "acme-ops-terraform-state is of another account" in done.stdout
 
 
+# Expiring
+
+
+def test_what_pipelines_pass_on_expires_and_releases_and_promotions_stay(
+    organization: EmulatedAccounts,
+) -> None:
+    stage = FACTS["environments"][1]
+    s3 = organization.client("s3", stage["id"], FACTS["region"])
+    rules = [
+        rule
+        for bucket in (stage["artifacts_bucket"], f"{stage['artifacts_bucket']}-pipelines")
+        for rule in s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    ]
+
+    expiring = {rule.get("Filter", {}).get("Prefix", ""): rule["Expiration"] for rule in rules}
+    assert expiring == {"promotions/": {"Days": 30}, "sandboxes/": {"Days": 30}, "": {"Days": 30}}
+    assert [
+        rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        for rule in rules
+        if not rule.get("Filter", {}).get("Prefix")
+    ] == [365, 1]
+
+
 # Reaching
 
 

@@ -49,11 +49,11 @@ class Promotion:
 
     def store(self, release: bytes, place: str = PLACE) -> None:
         """Put an artifact to where a pipeline keeps it."""
-        self.dev.put_object(Bucket=DEV["artifacts_bucket"], Key=place, Body=release)
+        self.dev.put_object(Bucket="acme-dev-artifacts-pipelines", Key=place, Body=release)
 
     def event(self, function: str = "hello-lambda", place: str = PLACE) -> dict[str, Any]:
         """Return a new job, as CodePipeline describes it."""
-        location = {"bucketName": DEV["artifacts_bucket"], "objectKey": place}
+        location = {"bucketName": "acme-dev-artifacts-pipelines", "objectKey": place}
         configuration = {"FunctionName": "acme-promoter", "UserParameters": function}
         credentials = {"accessKeyId": "ASIAJOB", "secretAccessKey": SECRET, "sessionToken": SECRET}
         data = {
@@ -171,7 +171,7 @@ def test_what_is_not_a_release_of_the_function_is_refused(
 def test_a_missing_artifact_is_named(promotion: Promotion) -> None:
     job = promotion.deliver(promotion.event())
 
-    assert f"s3://acme-dev-artifacts/{PLACE} is not there" in failure(job, "RevisionUnavailable")
+    assert f"s3://acme-dev-artifacts-pipelines/{PLACE} is not there" in failure(job, "RevisionUnavailable")
 
 
 def test_a_missing_destination_fails_the_job(promotion: Promotion) -> None:
@@ -230,7 +230,7 @@ def test_a_pipeline_cannot_promote_as_another_function(promotion: Promotion) -> 
             lambda data: data["inputArtifacts"][0]["location"]["s3Location"].update(
                 bucketName="acme-prod-artifacts"
             ),
-            "acme-prod-artifacts is not the artifacts bucket of this account",
+            "acme-prod-artifacts is not the bucket of our pipelines",
         ),
         (lambda data: data.update(continuationToken="1"), "continuationToken"),
     ],

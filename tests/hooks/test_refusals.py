@@ -122,6 +122,7 @@ def test_all_faults_of_a_run_are_listed(tmp_path: Path) -> None:
         ('"222222222222"', '"22222222222"', "must be 12 digits; if it began with a zero"),
         ('"222222222222"', '"111111111111"', "111111111111 stands already on line 5"),
         ("acme-dev-artifacts", "Acme", "is not a bucket name that S3 takes"),
+        ("acme-dev-artifacts", "a" * 54, "is too long: with -pipelines it has to fit into 63 characters"),
         ("acme-dev-artifacts", "192.168.0.1", "is not a bucket name that S3 takes"),
         ("acme-dev-artifacts", "acme-ops-terraform-state", "stands already on line 5"),
         ("us-east-1", "us-est-1", "did you mean us-west-1?|did you mean us-east-1?"),

@@ -138,7 +138,7 @@ def change_deployment(world: World) -> None:
 def fail_to_promote(world: World) -> None:
     """Ask the promoter of dev for a release that is not there."""
     job = world.accounts.ask("open_job", account=DEV["id"])
-    place = {"bucketName": DEV["artifacts_bucket"], "objectKey": f"{NAME}/Release/absent"}
+    place = {"bucketName": f"{DEV['artifacts_bucket']}-pipelines", "objectKey": f"{NAME}/Release/absent"}
     data = {
         "actionConfiguration": {"configuration": {"UserParameters": NAME}},
         "inputArtifacts": [{"location": {"type": "S3", "s3Location": place}}],

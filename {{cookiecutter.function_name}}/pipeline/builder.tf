@@ -32,13 +32,13 @@ data "aws_iam_policy_document" "builder" {
   statement {
     sid       = "FindArtifacts"
     actions   = ["s3:GetBucketAcl", "s3:GetBucketLocation"]
-    resources = [local.artifacts]
+    resources = ["arn:aws:s3:::${local.store}"]
   }
 
   statement {
     sid       = "PassArtifacts"
     actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
-    resources = ["${local.artifacts}/${local.folder}/*"]
+    resources = ["arn:aws:s3:::${local.store}/${local.folder}/*"]
   }
 
   statement {

@@ -8,6 +8,7 @@ locals {
   here        = "${local.accounts.region}:${local.account.id}" # as in ARNs
   role_prefix = "arn:aws:iam::${local.account.id}:role"
   artifacts   = "arn:aws:s3:::${local.account.artifacts_bucket}"
+  store       = "${local.account.artifacts_bucket}-pipelines" # the foundation's, which expires
   # CodePipeline names the folder of a pipeline's artifacts so.
   folder = substr(var.function_name, 0, min(20, length(var.function_name)))
 
@@ -118,7 +119,7 @@ resource "aws_codepipeline" "pipeline" {
 
   artifact_store {
     type     = "S3"
-    location = local.account.artifacts_bucket
+    location = local.store
 
     encryption_key {
       type = "KMS"
