@@ -133,14 +133,19 @@ def start_created(call: Call) -> None:
 
 
 @to("codepipeline", rests=doc("codepipeline/latest/userguide/create-S3-source-events-cfn.html"))
-def start_by_event(account: str, region: str, target: dict[str, Any], rule: Rule, message: str) -> None:
-    """Start the pipeline that is a rule's target."""
+def start_by_event(account: str, region: str, target: dict[str, Any], rule: Rule, message: str) -> str | None:
+    """Start the pipeline that is a rule's target; return why it cannot be started."""
     arn = target["Arn"]
     starts = [("codepipeline:StartPipelineExecution", arn)]
     role = target.get("RoleArn", "")
-    if calls.act("events.amazonaws.com", account, region, starts, role=role, source=rule.arn) is None:
-        request = {**json.loads(message or "{}"), "name": arn.split(":")[5]}
+    if why := calls.act("events.amazonaws.com", account, region, starts, role=role, source=rule.arn):
+        return why
+    request = {**json.loads(message or "{}"), "name": arn.split(":")[5]}
+    try:
         start(account, region, request, "CloudWatchEvent", rule.arn)
+    except AwsError as error:
+        return str(error)
+    return None
 
 
 # From stage to stage
@@ -493,8 +498,11 @@ def read_job(identifier: str) -> dict[str, Any]:
     doc("codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html"),
 )
 def tell(execution: Execution, what: str, **detail: str) -> None:
-    """Emit that a pipeline or one of its stages has changed state."""
-    known = {"pipeline": execution.pipeline, "execution-id": execution.id, **detail}
+    """Emit that a pipeline or one of its stages has changed state; of a pipeline, what started it too."""
+    known: dict[str, Any] = {"pipeline": execution.pipeline, "execution-id": execution.id, **detail}
+    if what == "Pipeline":
+        began = {"trigger-type": execution.trigger, "trigger-detail": execution.trigger_detail}
+        known["execution-trigger"] = began
     name = f"CodePipeline {what} Execution State Change"
     emit(execution.account, execution.region, "aws.codepipeline", name, known)
 

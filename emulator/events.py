@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.events.models import EventPattern, Rule, events_backends
+from moto.sqs.models import sqs_backends
 
+from emulator import calls
 from emulator.calls import MISSING, MODEL, Basis, Call, claims, doc, operation
 from emulator.judge.checks import Asked, derived, reads
 
-# Gives a message to a target of a rule: account, region, target, rule, message.
-Deliver = Callable[[str, str, dict[str, Any], Rule, str], None]
+# Gives a message to a target of a rule: account, region, target, rule, message; returns why it could not.
+Deliver = Callable[[str, str, dict[str, Any], Rule, str], str | None]
 
 TARGETS: dict[str, Deliver] = {}  # by service
 
@@ -63,12 +65,19 @@ def emit(account: str, region: str, source: str, detail_type: str, detail: dict[
                 deliver(account, region, target, rule, event)
 
 
+@claims("events keeps what it cannot deliver", doc("eventbridge/latest/userguide/eb-rule-dlq.html"))
 def deliver(account: str, region: str, target: dict[str, Any], rule: Rule, event: dict[str, Any]) -> None:
-    """Give an event to a target; EventBridge drops what it may not deliver."""
+    """Give an event to a target; what cannot be delivered goes to its dead-letter queue, else it is lost."""
     service = target["Arn"].split(":")[2]
     if service not in TARGETS:
         raise NotImplementedError(f"events to {target['Arn']}")
-    TARGETS[service](account, region, target, rule, transformed(event, target))
+    why = TARGETS[service](account, region, target, rule, transformed(event, target))
+    queue = target.get("DeadLetterConfig", {}).get("Arn")
+    if why and queue:
+        sends = [("sqs:SendMessage", queue)]
+        if calls.act("events.amazonaws.com", account, region, sends, source=rule.arn) is None:
+            queues, error = sqs_backends[account][region], {"DataType": "String", "StringValue": why}
+            queues.send_message(queue.split(":")[5], json.dumps(event), {"ERROR_MESSAGE": error})
 
 
 @claims(

@@ -36,17 +36,22 @@ def to_publish(topic: str) -> Asked:
 @claims("services publish by themselves", doc("sns/latest/dg/sns-access-policy-use-cases.html"))
 def publish(  # noqa: PLR0913
     service: str, account: str, region: str, topic: str, message: str, *, source: str = ""
-) -> None:
-    """Publish what a service of AWS sends by itself, if it may; source: the ARN of that for which it does."""
+) -> str | None:
+    """Publish what a service of AWS sends by itself; return why it may not, or None if it may.
+
+    source: the ARN of that for which it does.
+    """
     publishes = [("sns:Publish", topic), *((action, key) for action, key, _ in to_publish(topic))]
-    if calls.act(service, account, region, publishes, source=source) is None:
+    why = calls.act(service, account, region, publishes, source=source)
+    if why is None:
         sns_backends[account][region].publish(message, topic)
+    return why
 
 
 @to("sns", rests=doc("eventbridge/latest/userguide/eb-use-resource-based.html"))
-def publish_event(account: str, region: str, target: dict[str, Any], rule: Rule, message: str) -> None:
+def publish_event(account: str, region: str, target: dict[str, Any], rule: Rule, message: str) -> str | None:
     """Publish to the topic that is a rule's target."""
-    publish("events.amazonaws.com", account, region, target["Arn"], message)
+    return publish("events.amazonaws.com", account, region, target["Arn"], message)
 
 
 @guards("sns", rests=doc("sns/latest/dg/sns-access-policy-use-cases.html"))

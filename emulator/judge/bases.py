@@ -50,6 +50,7 @@ BASES: dict[tuple[str, str], Basis] = {
     ("events", "codepipeline:StartPipelineExecution"): doc(
         "codepipeline/latest/userguide/create-S3-source-events-cfn.html"
     ),
+    ("events", "sqs:SendMessage"): doc("eventbridge/latest/userguide/eb-rule-dlq.html"),
     **{
         ("codedeploy", f"codedeploy:{action}"): DEPLOYMENT
         for action in ("GetDeploymentConfig", "RegisterApplicationRevision", "GetApplicationRevision")

@@ -22,6 +22,10 @@ resource "aws_cloudwatch_event_target" "promoted" {
   arn      = aws_codepipeline.pipeline.arn
   role_arn = "${local.role_prefix}/${local.accounts.organization}-pipeline-start"
 
+  dead_letter_config {
+    arn = "arn:aws:sqs:${local.here}:${local.accounts.organization}-undelivered" # told of by the foundation's alarm
+  }
+
   input_transformer {
     input_paths = { version = "$.detail.object.version-id" }
     # Not by jsonencode, which would escape the angle brackets.
