@@ -12,7 +12,8 @@ from emulator.calls import PACE, Call, claims, doc
 from emulator.judge.checks import Asked, derived, reads
 from emulator.sns import publish
 
-ERRORS: dict[tuple[str, str, str], list[float]] = defaultdict(list)  # of an invoked name: when it raised
+# When what was invoked raised: by account, region and name, which may end with an @ and the executed version.
+ERRORS: dict[tuple[str, str, str], list[float]] = defaultdict(list)
 
 
 @reads("cloudwatch", rests=doc("service-authorization/latest/reference/list_amazoncloudwatch.html"))
@@ -38,12 +39,17 @@ def alarms_on_errors(account: str, region: str) -> Iterator[tuple[Any, str, floa
         if (alarm.namespace, alarm.metric_name) == ("AWS/Lambda", "Errors"):
             dimensions = {dimension.name: dimension.value for dimension in alarm.dimensions}
             watched = str(dimensions.get("Resource", dimensions.get("FunctionName")))
+            watched += f"@{dimensions['ExecutedVersion']}" if "ExecutedVersion" in dimensions else ""
             yield alarm, watched, alarm.period * alarm.evaluation_periods / 60 * PACE["minute"]
 
 
-def count_error(account: str, region: str, function: str, qualifier: str) -> None:
-    """Count an invocation that raised; the alarms that watch for it go on."""
-    for watched in {function, f"{function}:{qualifier}".rstrip(":")}:
+def count_error(account: str, region: str, function: str, qualifier: str, version: str) -> None:
+    """Count an invocation that raised in a version; the alarms that watch for it go on.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics.html
+    """
+    invoked = f"{function}:{qualifier}".rstrip(":")
+    for watched in {function, invoked, f"{invoked}@{version}"}:
         ERRORS[account, region, watched].append(time.monotonic())
     evaluate(account, region)
 

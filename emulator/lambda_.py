@@ -93,7 +93,8 @@ class Functions:
             if outcome.failed:
                 answer["FunctionError"] = "Unhandled"
                 with self._world:
-                    cloudwatch.count_error(account, call.region, configuration["FunctionName"], qualifier)
+                    named = (configuration["FunctionName"], qualifier, configuration["Version"])
+                    cloudwatch.count_error(account, call.region, *named)
             if parameters.get("LogType") == "Tail":
                 tail = "\n".join([*outcome.log, ""]).encode()[-4096:]
                 answer["LogResult"] = base64.b64encode(tail).decode()

@@ -50,16 +50,20 @@ data "aws_iam_policy_document" "operator_pipelines" {
   statement {
     sid = "OperatePipelines"
     actions = [
-      "codepipeline:GetPipelineExecution", "codepipeline:GetPipelineState", "codepipeline:ListActionExecutions",
-      "codepipeline:ListPipelineExecutions", "codepipeline:PutApprovalResult", "codepipeline:RetryStageExecution",
-      "codepipeline:StartPipelineExecution", "codepipeline:StopPipelineExecution",
+      "codepipeline:DisableStageTransition", "codepipeline:EnableStageTransition", "codepipeline:GetPipelineExecution",
+      "codepipeline:GetPipelineState", "codepipeline:ListActionExecutions", "codepipeline:ListPipelineExecutions",
+      "codepipeline:PutApprovalResult", "codepipeline:RetryStageExecution", "codepipeline:StartPipelineExecution",
+      "codepipeline:StopPipelineExecution",
     ]
     resources = ["arn:aws:codepipeline:${local.here}:*"]
   }
 
   statement {
-    sid       = "ManageBuilds"
-    actions   = ["codebuild:BatchGetProjects", "codebuild:CreateProject", "codebuild:DeleteProject", "codebuild:UpdateProject"]
+    sid = "ManageBuilds"
+    actions = [
+      "codebuild:BatchGetBuilds", "codebuild:BatchGetProjects", "codebuild:CreateProject", "codebuild:DeleteProject",
+      "codebuild:ListBuildsForProject", "codebuild:UpdateProject",
+    ]
     resources = local.projects
   }
 
@@ -88,6 +92,18 @@ data "aws_iam_policy_document" "operator_pipelines" {
   }
 
   statement {
+    sid       = "SubscribeToAlerts"
+    actions   = ["sns:ListSubscriptionsByTopic", "sns:Subscribe"]
+    resources = aws_sns_topic.alerts[*].arn
+  }
+
+  statement {
+    sid       = "SeeUndelivered"
+    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = ["arn:aws:sqs:${local.here}:${local.undelivered}"]
+  }
+
+  statement {
     sid       = "FindKey"
     actions   = ["kms:DescribeKey"]
     resources = [aws_kms_key.account.arn]
@@ -113,7 +129,34 @@ data "aws_iam_policy_document" "operator_pipelines" {
     content {
       sid       = "FindConnection"
       actions   = ["codeconnections:ListConnections", "codestar-connections:ListConnections"]
-      resources = [for service in ["codeconnections", "codestar-connections"] : "arn:aws:${service}:${local.here}:connection/*"]
+      resources = ["*"] # a connection's pattern, which AWS documents, was reported to be refused
+    }
+  }
+
+  # "Update pending connection" in the console, once.
+  # https://docs.aws.amazon.com/dtconsole/latest/userguide/security-iam.html
+  dynamic "statement" {
+    for_each = aws_codestarconnections_connection.github
+
+    content {
+      sid = "CompleteConnection"
+      actions = flatten([for service in ["codeconnections", "codestar-connections"] : [
+        "${service}:GetConnection", "${service}:UpdateConnectionInstallation",
+      ]])
+      resources = [statement.value.arn, replace(statement.value.arn, ":codestar-connections:", ":codeconnections:")]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = aws_codestarconnections_connection.github
+
+    content {
+      sid = "ShakeHandsWithGitHub"
+      actions = flatten([for service in ["codeconnections", "codestar-connections"] : [
+        "${service}:GetIndividualAccessToken", "${service}:GetInstallationUrl", "${service}:ListInstallationTargets",
+        "${service}:RegisterAppCode", "${service}:StartAppRegistrationHandshake", "${service}:StartOAuthHandshake",
+      ]])
+      resources = ["*"] # take no other
     }
   }
 }
@@ -144,6 +187,13 @@ data "aws_iam_policy_document" "operator_releases" {
     sid       = "UseKey"
     actions   = ["kms:Decrypt"]
     resources = [aws_kms_key.account.arn]
+  }
+
+  # Of a deployment that was killed: docs/pipelines.md.
+  statement {
+    sid       = "FreeLocks"
+    actions   = ["s3:DeleteObject"]
+    resources = ["${aws_s3_bucket.account["state"].arn}/functions/*.tflock"]
   }
 
   statement {

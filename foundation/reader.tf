@@ -17,6 +17,15 @@ data "aws_iam_policy_document" "reader" {
   }
 
   statement {
+    sid = "SeeTests"
+    actions = [
+      "codebuild:BatchGetReportGroups", "codebuild:BatchGetReports", "codebuild:DescribeTestCases",
+      "codebuild:ListReportsForReportGroup",
+    ]
+    resources = ["arn:aws:codebuild:${local.here}:report-group/*-build-tests"]
+  }
+
+  statement {
     sid = "SeeFunctions"
     actions = [
       "lambda:GetAlias", "lambda:GetFunctionConfiguration", "lambda:ListAliases", "lambda:ListVersionsByFunction",

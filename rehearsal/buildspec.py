@@ -279,7 +279,10 @@ def artifacts(spec: dict[str, Any], source: Path) -> dict[str, Path]:
         return {}
     base = source / wanted.get("base-directory", ".")
     excluded = matching(base, wanted.get("exclude-paths", []))
-    return {name: file for name, file in matching(base, wanted["files"]).items() if name not in excluded}
+    found = matching(base, wanted["files"])
+    # Whether ** means files whose name begins with a dot, AWS does not say: so none is relied on.
+    hidden = {name for name in found if name.rpartition("/")[2].startswith(".")}
+    return {name: file for name, file in found.items() if name not in excluded.keys() | hidden}
 
 
 def matching(base: Path, patterns: str | list[str]) -> dict[str, Path]:

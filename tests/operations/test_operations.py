@@ -93,6 +93,7 @@ class Desk:
         folder = self.world.folder / f"plan-{time.monotonic_ns()}"
         with ZipFile(io.BytesIO(release)) as archive:
             archive.extractall(folder)
+        (folder / "deployment/terraform.lock.hcl").rename(folder / "deployment/.terraform.lock.hcl")
         deployer = self.accounts.environment(environment["id"], REGION, f"{NAME}-deployer")
         variables = WITHOUT_AWS | deployer | terraform.environment(folder)
         backend = {
@@ -438,7 +439,7 @@ def test_a_new_version_that_raises_under_traffic_is_taken_back_by_itself(desk: D
     (run,) = failed
     assert (run.account, run.stage) == (PROD["id"], "Deploy")
     assert "CodeDeploy has taken traffic back from version 2: One or more alarms" in run.message
-    assert f"Activated alarms: {NAME}-errors" in run.message
+    assert f"Activated alarms: {NAME}-canary" in run.message
     assert any(f"{NAME} failed in prod: https:" in alert for alert in world.alerts(PROD))
     told = [text for text in desk.accounts.ask("published", account=PROD["id"]) if "AlarmName" in text]
     assert json.loads(told[0])["AlarmName"] == f"{NAME}-errors"

@@ -58,12 +58,22 @@ def test_a_version_that_raises_in_its_check_gets_no_traffic(world: World) -> Non
 
 def test_a_rejected_approval_leaves_production_as_it_is(world: World) -> None:
     world.send(world.another("wanted?"), PROD)
+    links: list[str] = []
+
+    def decide(approval: Approval) -> tuple[bool, str]:
+        links.append(approval.link)
+        return False, f"no: {approval.text}"
 
     with nothing_changes_after(world, PROD):
-        (run,) = world.walk(decide=lambda approval: (False, f"no: {approval.text}"))
+        (run,) = world.walk(decide=decide)
 
     assert (run.stage, run.action) == ("Deploy", "Approve")
-    assert run.message == "rejected: no: wanted? | Plan: 0 to add, 1 to change, 0 to destroy."
+    group = f"/aws/codebuild/{NAME}-plan"
+    plans = world.client("logs", PROD).describe_log_streams(logGroupName=group)["logStreams"]
+    assert any(
+        f"/build/{NAME}-plan%3A{plan['logStreamName']}/?region=us-east-1" in links[0] for plan in plans
+    )
+    assert run.message == "rejected: no: wanted? | Plan: 0 to add, 2 to change, 0 to destroy."
 
 
 def test_a_promoter_that_cannot_write_fails_the_promotion(world: World) -> None:
@@ -87,6 +97,22 @@ def test_a_package_changed_between_accounts_is_refused(world: World) -> None:
         (run,) = world.walk()
 
     assert "package.zip is not the package that release.json describes" in run.message
+
+
+def test_nobody_is_called_for_a_new_pipeline_to_which_nothing_has_been_promoted(world: World) -> None:
+    assert (world.alerts(STAGE), world.alerts(PROD)) == ([], [])
+
+
+def test_a_release_whose_pipeline_cannot_be_started_is_kept(world: World) -> None:
+    world.client("iam", STAGE).delete_role_policy(RoleName="acme-pipeline-start", PolicyName="pipeline-start")
+
+    world.send(world.another("cannot start"))
+
+    queue = f"{world.accounts.url}/{STAGE['id']}/acme-undelivered"
+    (message,) = world.client("sqs", STAGE).receive_message(QueueUrl=queue)["Messages"]
+    assert json.loads(message["Body"])["detail"]["object"]["key"] == f"promoted/{NAME}.zip"
+    assert world.walk() == []
+    assert world.versions() == world.before
 
 
 def test_of_two_promotions_in_quick_succession_the_newer_wins(world: World) -> None:

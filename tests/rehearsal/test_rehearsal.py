@@ -96,7 +96,7 @@ def test_the_revision_is_shown_by_every_pipeline_and_to_the_approver(rehearsed: 
         assert [revision["revisionSummary"] for revision in done["sourceRevisions"]] == [shown]
 
     (approval,) = [run for run in rehearsed.result.runs if run.action == "Approve"]
-    assert approval.message == f"{summary} | Plan: 10 to add, 0 to change, 0 to destroy."
+    assert approval.message == f"{summary} | Plan: 12 to add, 0 to change, 0 to destroy."
 
 
 def test_a_new_pipeline_waits_for_its_first_release(rehearsed: Rehearsed) -> None:

@@ -70,6 +70,23 @@ class World:
             command, cwd=place, env=environment, capture_output=True, text=True, check=False
         )
 
+    def another(self, summary: str) -> Path:
+        """Return a release that becomes another version."""
+        release = self.release()
+        facts = json.loads((release / "release.json").read_bytes()) | {"summary": summary}
+        (release / "release.json").write_text(json.dumps(facts, indent=2))
+        return release
+
+    def publish(self, description: str) -> str:
+        """Publish another version and return it."""
+        functions, soon = self.client("lambda"), {"Delay": 0.2}
+        functions.update_function_configuration(FunctionName="hello-lambda", Description=description)
+        functions.get_waiter("function_updated").wait(FunctionName="hello-lambda", WaiterConfig=soon)
+        version: str = functions.publish_version(FunctionName="hello-lambda")["Version"]
+        published = functions.get_waiter("published_version_active")
+        published.wait(FunctionName="hello-lambda", Qualifier=version, WaiterConfig=soon)
+        return version
+
     def live(self) -> str:
         version: str = self.client("lambda").get_alias(FunctionName="hello-lambda", Name="live")[
             "FunctionVersion"
@@ -84,7 +101,19 @@ def world(founded: EmulatedAccounts, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def deployed(world: World) -> Path:
+def first_failure(world: World) -> str:
+    """A first release that fails its check; what that said."""
+    release = world.release()
+    (release / "events/check.json").write_text("{}")
+    with pytest.raises(buildspec.BuildError) as failure:
+        world.deploy(release)
+    with pytest.raises(world.client("lambda").exceptions.ResourceNotFoundException):
+        world.live()
+    return str(failure.value)
+
+
+@pytest.fixture(scope="module")
+def deployed(world: World, first_failure: str) -> Path:
     release = world.release()
     world.deploy(release)
     return release
@@ -167,15 +196,79 @@ def test_values_that_aws_would_refuse_are_all_refused_before_it_is_asked(
 
 
 def test_a_version_that_fails_its_check_gets_no_traffic(world: World, deployed: Path) -> None:
-    before, release = world.live(), world.release()
-    facts = json.loads((release / "release.json").read_bytes()) | {"summary": "another revision"}
-    (release / "release.json").write_text(json.dumps(facts, indent=2))
+    before, release = world.live(), world.another("another revision")
     (release / "events/check.json").write_text("{}")
 
     with pytest.raises(buildspec.BuildError, match="failed its check and gets no traffic"):
         world.deploy(release)
 
     assert world.live() == before
+
+
+def test_a_first_version_that_fails_its_check_is_not_reached_by_the_alias(first_failure: str) -> None:
+    assert "failed its check and gets no traffic" in first_failure
+
+
+def canary(release: Path) -> Path:
+    """Have a release shift its traffic step by step."""
+    settings = release / "deployment/environments/dev.tfvars"
+    settings.write_text(settings.read_text().replace("AllAtOnce", "Canary10Percent5Minutes"))
+    return release
+
+
+def test_errors_that_the_version_before_has_anyhow_do_not_stop_a_fix(world: World, deployed: Path) -> None:
+    before, functions = world.live(), world.client("lambda")
+    world.accounts.ask("pace", minute=4)
+    shift = threading.Thread(target=world.deploy, args=[canary(world.another("the fix"))])
+    shift.start()
+    while "RoutingConfig" not in functions.get_alias(FunctionName="hello-lambda", Name="live"):
+        assert shift.is_alive()
+        time.sleep(0.1)
+    for _ in range(5):  # of ten, the last one would reach the new version
+        answer = functions.invoke(FunctionName="hello-lambda", Qualifier="live", Payload=b"{}")
+        assert (answer["ExecutedVersion"], answer["FunctionError"]) == (before, "Unhandled")
+    alarms = world.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+    assert [alarm["AlarmName"] for alarm in alarms] == ["hello-lambda-errors"]
+    shift.join()
+    world.accounts.ask("pace", minute=1)
+
+    live = functions.get_function_configuration(FunctionName="hello-lambda", Qualifier="live")
+    assert live["Description"] == "the fix"
+
+
+def test_a_shift_that_a_stopped_build_has_left_behind_comes_to_its_end_first(
+    world: World, deployed: Path
+) -> None:
+    properties = {"Name": "hello-lambda", "Alias": "live", "CurrentVersion": world.live()}
+    properties["TargetVersion"] = world.publish("left behind")
+    content = {
+        "version": 0.0,
+        "Resources": [{"x": {"Type": "AWS::Lambda::Function", "Properties": properties}}],
+    }
+    specification = {"content": json.dumps(content)}
+    left = world.client("codedeploy").create_deployment(
+        applicationName="hello-lambda",
+        deploymentGroupName="live",
+        deploymentConfigName="CodeDeployDefault.LambdaCanary10Percent30Minutes",
+        revision={"revisionType": "AppSpecContent", "appSpecContent": specification},
+    )["deploymentId"]
+
+    world.deploy(world.another("after what was left"))
+
+    ended = world.client("codedeploy").get_deployment(deploymentId=left)["deploymentInfo"]["status"]
+    live = world.client("lambda").get_function_configuration(FunctionName="hello-lambda", Qualifier="live")
+    assert (ended, live["Description"]) == ("Succeeded", "after what was left")
+
+
+def test_of_old_versions_the_newest_and_the_one_before_are_kept(world: World, deployed: Path) -> None:
+    before = world.live()
+    published = [world.publish(f"version {number}") for number in range(12)]
+
+    world.deploy(world.another("after many"))
+
+    listed = world.client("lambda").list_versions_by_function(FunctionName="hello-lambda")["Versions"]
+    (_, *versions) = [version["Version"] for version in listed]
+    assert sorted(map(int, versions)) == [int(before), *map(int, published[3:]), int(world.live())]
 
 
 def test_a_package_that_is_not_the_release_s_own_is_refused(world: World, deployed: Path) -> None:
@@ -212,5 +305,5 @@ def test_destroy_leaves_nothing_behind(world: World, deployed: Path) -> None:
     names = [f["FunctionName"] for f in world.client("lambda").list_functions()["Functions"]]
     groups = [group["logGroupName"] for group in world.client("logs").describe_log_groups()["logGroups"]]
     roles = [role["RoleName"] for role in world.client("iam").list_roles()["Roles"]]
-    assert world.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
-    assert [name for name in (*names, *groups, *roles) if "hello" in name] == []
+    alarms = [a["AlarmName"] for a in world.client("cloudwatch").describe_alarms()["MetricAlarms"]]
+    assert [name for name in (*names, *groups, *roles, *alarms) if "hello" in name] == []

@@ -131,7 +131,7 @@ def test_what_the_deployment_reads_is_what_its_pipeline_sets(bake: Bake) -> None
     steps = hcl2.loads((repository / "pipeline/steps.tf").read_text("utf-8"))
     (variables,) = (block["variables"] for block in steps["locals"] if "variables" in block)
     files = [repository / "deployment" / name for name in ("buildspec.yml", "plan.yml", "prepare.sh")]
-    given = {"AWS_REGION", "HOME", "PATH"}  # by CodeBuild
+    given = {"AWS_REGION", "CODEBUILD_BUILD_ID", "HOME", "PATH"}  # by CodeBuild
 
     for file in files:
         text = "\n".join(

@@ -26,6 +26,28 @@ resource "aws_cloudwatch_metric_alarm" "function" {
   ok_actions          = [local.alerts]
 }
 
+# What judges a shift of traffic: the new version's errors alone. Those that the version before has anyhow stop no fix.
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics.html
+resource "aws_cloudwatch_metric_alarm" "canary" {
+  count = var.sandbox == null ? 1 : 0
+
+  alarm_name        = "${local.function_name}-canary"
+  alarm_description = "The newest version of ${local.function_name} raised errors in ${var.environment}."
+  namespace         = "AWS/Lambda"
+  metric_name       = "Errors"
+  dimensions = {
+    FunctionName    = local.function_name
+    Resource        = "${local.function_name}:${aws_lambda_alias.live.name}"
+    ExecutedVersion = aws_lambda_function.function.version
+  }
+  statistic           = "Sum"
+  period              = 60
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+}
+
 locals {
   alerts = "arn:aws:sns:${local.accounts.region}:${local.account.id}:${local.accounts.organization}-alerts"
 }

@@ -48,6 +48,22 @@ resource "aws_lambda_function" "function" {
   depends_on = [aws_iam_role_policy.function]
 }
 
+# Before callers see a version it must answer: the first one here, before there is an alias, the others in buildspec.yml.
+resource "terraform_data" "first_check" {
+  count = var.sandbox == null ? 1 : 0
+
+  input = aws_lambda_function.function.version
+
+  provisioner "local-exec" {
+    command     = "sh check.sh ${local.function_name} ${self.input}"
+    working_dir = path.module
+  }
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
 # What callers invoke. CodeDeploy moves it once the new version has passed its check, and people do in need. A sandbox
 # publishes none; there it stays at the latest code.
 resource "aws_lambda_alias" "live" {
@@ -59,6 +75,8 @@ resource "aws_lambda_alias" "live" {
   lifecycle {
     ignore_changes = [description, function_version, routing_config]
   }
+
+  depends_on = [terraform_data.first_check]
 }
 
 resource "aws_cloudwatch_log_group" "function" {

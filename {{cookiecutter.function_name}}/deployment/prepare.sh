@@ -3,6 +3,8 @@
 # Usage, from a release's folder: sh deployment/prepare.sh
 set -eu
 
+cp terraform-version .terraform-version
+cp deployment/terraform.lock.hcl deployment/.terraform.lock.hcl
 sh deployment/install-terraform.sh "$HOME/bin"
 
 fact() { python3 -c 'import json, sys; print(json.load(open("release.json"))[sys.argv[1]])' "$1"; }

@@ -1,7 +1,36 @@
 #!/bin/sh
-# Has CodeDeploy move an alias to a new version, as traffic.tf says, and waits for the end, however long it takes.
+# Has CodeDeploy move an alias to a new version, as traffic.tf says, waits for the end, however long it takes, and
+# deletes versions that nobody will go back to; their packages stay.
 # Usage: sh shift.sh FUNCTION ALIAS VERSION
 set -eu
+
+versions_kept=10
+
+# A look that fails is not the end of a shift.
+wait_for() {
+  failed=0
+  while true; do
+    if status=$(aws deploy get-deployment --deployment-id "$1" --query deploymentInfo.status --output text); then
+      case "$status" in Succeeded | Failed | Stopped) return ;; esac
+      failed=0
+    else
+      failed=$((failed + 1))
+      test "$failed" -lt 30 || exit 1
+    fi
+    sleep 2
+  done
+}
+
+# What a build that was stopped has begun, and CodeDeploy's own way back from it, come to their end first.
+for deployment in $(aws deploy list-deployments --application-name "$1" --deployment-group-name "$2" \
+  --include-only-statuses Created Queued InProgress Ready Baking --query 'deployments[]' --output text); do
+  echo "CodeDeploy's deployment $deployment is under way."
+  wait_for "$deployment"
+done
+# PutMetricAlarm leaves an alarm on until it is evaluated, and CodeDeploy begins nothing while one is on.
+while test "$(aws cloudwatch describe-alarms --alarm-names "$1-canary" --query 'MetricAlarms[0].StateValue' --output text)" = ALARM; do
+  sleep 5
+done
 
 current=$(aws lambda get-alias --function-name "$1" --name "$2" --query FunctionVersion --output text)
 test "$current" != "$3" || { echo "$2 is at version $3."; exit 0; }
@@ -18,15 +47,17 @@ EOF
 deployment=$(aws deploy create-deployment --application-name "$1" --deployment-group-name "$2" --revision "$revision" \
   --description "from $current to $3" --query deploymentId --output text)
 echo "$2 goes from version $current to $3 by CodeDeploy's deployment $deployment."
+wait_for "$deployment"
+test "$status" = Succeeded || {
+  reason=$(aws deploy get-deployment --deployment-id "$deployment" --query deploymentInfo.errorInformation.message --output text)
+  echo "CodeDeploy has taken traffic back from version $3: $reason" >&2
+  exit 1
+}
 
-while true; do
-  status=$(aws deploy get-deployment --deployment-id "$deployment" --query deploymentInfo.status --output text)
-  case "$status" in
-    Succeeded) exit 0 ;;
-    Failed | Stopped) break ;;
-  esac
-  sleep 2
+# Where an alias has no second version, its own keys stand for none.
+used=$(aws lambda list-aliases --function-name "$1" --output text \
+  --query 'Aliases[].[FunctionVersion, keys(not_null(RoutingConfig.AdditionalVersionWeights, @))][][]' | tr '\t' ' ')
+aws lambda list-versions-by-function --function-name "$1" --query 'Versions[].[Version]' --output text | grep -v LATEST |
+  sort -rn | tail -n "+$((versions_kept + 1))" | while read -r version; do
+  case " $current $used " in *" $version "*) ;; *) aws lambda delete-function --function-name "$1" --qualifier "$version" ;; esac
 done
-reason=$(aws deploy get-deployment --deployment-id "$deployment" --query deploymentInfo.errorInformation.message --output text)
-echo "CodeDeploy has taken traffic back from version $3: $reason" >&2
-exit 1

@@ -1,5 +1,5 @@
-# How callers get to a new version: CodeDeploy moves the alias, at once or step by step. If an alarm goes on meanwhile,
-# it moves it back.
+# How callers get to a new version: CodeDeploy moves the alias, at once or step by step. If the new version
+# raises errors meanwhile, it moves it back.
 
 resource "aws_codedeploy_app" "function" {
   count = var.sandbox == null ? 1 : 0 # a sandbox has no callers to be careful with
@@ -22,9 +22,8 @@ resource "aws_codedeploy_deployment_group" "live" {
   }
 
   alarm_configuration {
-    # CodeDeploy begins nothing while an alarm is on. All at once there is nothing to watch either.
-    enabled = var.traffic != "AllAtOnce"
-    alarms  = [for alarm in aws_cloudwatch_metric_alarm.function : alarm.alarm_name]
+    enabled = var.traffic != "AllAtOnce" # all at once there is nothing to watch
+    alarms  = [aws_cloudwatch_metric_alarm.canary[0].alarm_name]
   }
 
   auto_rollback_configuration {

@@ -34,8 +34,8 @@ data "aws_iam_policy_document" "deployer_function" {
     sid = "ManageFunction"
     actions = [
       "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:GetAlias",
-      "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:ListTags",
-      "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:TagResource", "lambda:UntagResource",
+      "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration", "lambda:ListAliases",
+      "lambda:ListTags", "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:TagResource", "lambda:UntagResource",
       "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
     ]
     resources = [local.function, "${local.function}:*"]
@@ -104,7 +104,7 @@ data "aws_iam_policy_document" "deployer_function" {
       "cloudwatch:TagResource", "cloudwatch:UntagResource",
     ]
     resources = [
-      for alarm in ["duration", "errors", "throttles"] : "arn:aws:cloudwatch:${local.here}:alarm:${var.function_name}-${alarm}"
+      for alarm in ["canary", "duration", "errors", "throttles"] : "arn:aws:cloudwatch:${local.here}:alarm:${var.function_name}-${alarm}"
     ]
   }
 
@@ -131,7 +131,7 @@ data "aws_iam_policy_document" "deployer_traffic" {
     sid = "MoveTraffic"
     actions = [
       "codedeploy:CreateDeployment", "codedeploy:GetApplicationRevision", "codedeploy:GetDeployment",
-      "codedeploy:RegisterApplicationRevision",
+      "codedeploy:ListDeployments", "codedeploy:RegisterApplicationRevision",
     ]
     resources = local.traffic
   }

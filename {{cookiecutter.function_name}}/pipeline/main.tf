@@ -9,6 +9,7 @@ locals {
   role_prefix = "arn:aws:iam::${local.account.id}:role"
   artifacts   = "arn:aws:s3:::${local.account.artifacts_bucket}"
   store       = "${local.account.artifacts_bucket}-pipelines" # the foundation's, which expires
+  console     = "https://${local.accounts.region}.console.aws.amazon.com/codesuite"
   # CodePipeline names the folder of a pipeline's artifacts so.
   folder = substr(var.function_name, 0, min(20, length(var.function_name)))
 
@@ -73,7 +74,7 @@ locals {
     order    = 2
     configuration = {
       CustomData         = "#{Plan.RELEASE} | #{Plan.CHANGES}"
-      ExternalEntityLink = "https://github.com/${local.accounts.github_owner}/${var.function_name}/commit/#{Plan.REVISION}"
+      ExternalEntityLink = "${local.console}/codebuild/${local.account.id}/projects/${var.function_name}-plan/build/${var.function_name}-plan%3A#{Plan.BUILD}/?region=${local.accounts.region}"
       NotificationArn    = "arn:aws:sns:${local.here}:${local.accounts.organization}-alerts"
     }
   }

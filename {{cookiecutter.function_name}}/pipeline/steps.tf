@@ -54,7 +54,7 @@ resource "aws_codebuild_project" "step" {
 
   environment {
     type         = "ARM_CONTAINER"
-    image        = "aws/codebuild/amazonlinux-aarch64-standard:3.0"
+    image        = "aws/codebuild/amazonlinux-aarch64-standard:3.0" # has what 4.0 has of Python and Node, and has been there longer
     compute_type = "BUILD_GENERAL1_SMALL"
 
     dynamic "environment_variable" {

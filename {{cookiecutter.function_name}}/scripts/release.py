@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 DEPLOYED = [".terraform-version", "accounts.json", "deployment", "events"]
+DOTTED = [".terraform-version", "deployment/.terraform.lock.hcl"]  # lest an artifact lose them
 PACKAGE = Path("build/package.zip")
 RELEASE = Path("build/release")
 SANDBOX = Path("build/sandbox.json")
@@ -79,6 +80,8 @@ def assemble(release: dict[str, str]) -> None:
     RELEASE.mkdir(parents=True)
     with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD", *DEPLOYED))) as files:
         files.extractall(RELEASE, filter="data")
+    for name in DOTTED:
+        (RELEASE / name).rename((RELEASE / name).with_name((RELEASE / name).name.lstrip(".")))
     shutil.copyfile(PACKAGE, RELEASE / PACKAGE.name)
     write(RELEASE / "release.json", release)
     print(f"{RELEASE}: {release['summary']}")

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Has a version answer events/check.json, which should do no harm, before callers see it.
+# Usage, from deployment/: sh check.sh FUNCTION VERSION
+set -eu
+
+aws lambda wait published-version-active --function-name "$1" --qualifier "$2"
+# It may take as long as functions may, and is asked once.
+error=$(AWS_MAX_ATTEMPTS=1 aws lambda invoke --cli-read-timeout 910 --function-name "$1" --qualifier "$2" \
+  --payload fileb://../events/check.json --query FunctionError --output text answer.json)
+cat answer.json
+test "$error" = None || { echo "Version $2 failed its check and gets no traffic."; exit 1; }
