@@ -11,11 +11,10 @@ from urllib.parse import unquote
 from moto.awslambda.models import LambdaFunction, LambdaStorage
 from moto.awslambda.responses import LambdaResponse
 
-from emulator.calls import PACE, AwsError, doc, guess
+from emulator.calls import PACE, AwsError, doc
 from emulator.mends import replaces
 
 PENDING = 0.1  # minutes until what is made or changed is there; AWS takes seconds, and does not say how many
-STATES = doc("lambda/latest/dg/functions-states.html")
 STATES = doc("lambda/latest/dg/functions-states.html")
 NOT_NOW = "The operation cannot be performed at this time. "
 
@@ -83,19 +82,3 @@ def change_what_is_there(response: Any, original: Any) -> Any:
 
 for changing in "publish_version", "update_function_code", "update_function_configuration":
     replaces(LambdaResponse, changing, rests=STATES)(change_what_is_there)
-
-
-def point_at_what_is_there(storage: Any, original: Any, alias: str, name: str, *facts: Any) -> Any:
-    """Refuse to point at a version that is not active. AWS fails whatever operates on it, moto does not look.
-
-    https://github.com/spinnaker-plugins/aws-lambda-deployment-plugin-spinnaker/pull/82 has met it.
-    """
-    version, _, routing = facts
-    for number in filter(None, [version, *(routing or {}).get("AdditionalVersionWeights", {})]):
-        check_active(storage.get_function_by_name_or_arn_with_qualifier(name, number))
-    return original(storage, alias, name, *facts)
-
-
-POINTED = guess("point an alias at a version that is pending")
-replaces(LambdaStorage, "put_alias", rests=POINTED)(point_at_what_is_there)
-replaces(LambdaStorage, "update_alias", rests=POINTED)(point_at_what_is_there)

@@ -129,7 +129,7 @@ data "aws_iam_policy_document" "operator_pipelines" {
     content {
       sid       = "FindConnection"
       actions   = ["codeconnections:ListConnections", "codestar-connections:ListConnections"]
-      resources = ["*"] # a connection's pattern, which AWS documents, was reported to be refused
+      resources = [for service in ["codeconnections", "codestar-connections"] : "arn:aws:${service}:${local.here}:connection/*"]
     }
   }
 

@@ -95,10 +95,9 @@ def test_a_function_that_is_being_changed_answers_and_is_not_changed_or_publishe
     assert CHANGING in refused(client, "publish_version")
 
 
-def test_a_version_is_invoked_and_gets_traffic_once_it_is_active(accounts: EmulatedAccounts) -> None:
+def test_a_version_is_invoked_once_it_is_active(accounts: EmulatedAccounts) -> None:
     client = create(accounts)
     client.publish_version(FunctionName=NAME)
-    client.create_alias(FunctionName=NAME, Name="live", FunctionVersion="1")
     client.update_function_code(FunctionName=NAME, ZipFile=package("second"))
     accounts.ask("pace", minute=AN_HOUR)
 
@@ -106,10 +105,6 @@ def test_a_version_is_invoked_and_gets_traffic_once_it_is_active(accounts: Emula
 
     assert (state(client, "$LATEST"), state(client, "2")[0]) == (("Active", "Successful"), "Pending")
     assert PENDING in refused(client, "invoke", Qualifier="2")
-    assert PENDING in refused(client, "create_alias", Name="next", FunctionVersion="2")
-    assert PENDING in refused(client, "update_alias", Name="live", FunctionVersion="2")
-    shared = {"AdditionalVersionWeights": {"2": 0.1}}
-    assert PENDING in refused(client, "update_alias", Name="live", FunctionVersion="1", RoutingConfig=shared)
 
 
 def test_a_version_that_is_there_already_is_not_made_again(accounts: EmulatedAccounts) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import threading
 import time
@@ -289,7 +290,7 @@ def test_an_environment_goes_back_to_a_revision(second: Desk, rehearsed: Rehears
 
 
 def test_a_release_whose_version_is_gone_is_published_again_until_the_next_promotion(
-    second: Desk, rehearsed: Rehearsed
+    second: Desk, rehearsed: Rehearsed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     functions, revision = second.world.client("lambda", STAGE), rehearsed.result.revision
     package = functions.get_function_configuration(FunctionName=NAME, Qualifier="1")["CodeSha256"]
@@ -307,7 +308,11 @@ def test_a_release_whose_version_is_gone_is_published_again_until_the_next_promo
     assert (answers["Version"], answers["CodeSha256"]) == ("3", package)
     assert answers["Description"] == rehearsed.result.release["summary"]
     assert functions.get_function_configuration(FunctionName=NAME)["CodeSha256"] == latest
-    assert second.plan(second.released(), STAGE) == 0
+    # The alarm that judges the newest version would watch that one now; nothing else differs.
+    assert second.plan(second.released(), STAGE) == 2
+    planned = capsys.readouterr().out
+    assert "0 to add, 1 to change, 0 to destroy" in planned
+    assert re.search(r"aws_cloudwatch_metric_alarm.canary\[0\].* will be updated in-place", planned)
 
     promote(second.world, second.released())  # the very release whose version is not the latest any more
     answers = functions.get_function_configuration(FunctionName=NAME, Qualifier="live")

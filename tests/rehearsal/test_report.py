@@ -224,7 +224,7 @@ def test_a_real_rehearsal_is_all_there(rehearsed: Rehearsed) -> None:
     page = Page(rehearsed.result)
 
     assert page.title.startswith("prod runs hello-lambda ")
-    for said in "make test", "terraform apply", "10 to add", "lambda Function":
+    for said in "make test", "terraform apply", "12 to add", "lambda Function":
         assert said in page.all
     assert "✗" not in page.all
 
