@@ -1,4 +1,4 @@
-# What CodeDeploy wears to move a function's alias to a new version, and back.
+# The role in which CodeDeploy moves a function's alias to a new version, and back.
 
 resource "aws_iam_role" "traffic" {
   count = local.environment == null ? 0 : 1

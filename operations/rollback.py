@@ -22,6 +22,7 @@ from operations.repository import ACCOUNTS, FUNCTION
 UNDER_WAY = ["Created", "Queued", "InProgress", "Ready", "Baking"]
 BATCH = 25  # deployments that CodeDeploy tells of at once
 SHORTEST = 7  # characters of a revision, so that it is not taken for a version
+LONGEST = 12  # that are kept of one; with fewer, another may begin so too
 SOON = {"Delay": 1, "MaxAttempts": 300}  # seconds between two looks
 
 
@@ -66,10 +67,10 @@ class Rollback:
         """Return the release of a revision, as a version if there is one, or exit."""
         if len(revision) < SHORTEST:
             sys.exit(f"TO={revision}: at least {SHORTEST} characters of a revision are needed")
-        found = [release for release in self.found if release.revision.startswith(revision[:12])]
+        found = [release for release in self.found if release.revision.startswith(revision[:LONGEST])]
         if not found:
-            meant = (package for package in self.stored() if package.revision.startswith(revision[:12]))
-            found = list(islice(meant, 1))
+            meant = (package for package in self.stored() if package.revision.startswith(revision[:LONGEST]))
+            found = list(islice(meant, 1 if len(revision) >= LONGEST else None))
         if len({release.revision for release in found}) != 1:
             many = "more than one revision begins so" if found else "there is no such release"
             sys.exit(f"TO={revision}: {many}; make releases ENV={self.name} lists them")

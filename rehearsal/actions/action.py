@@ -121,7 +121,7 @@ class Action(ABC):
         }
 
     def client(self, service: str) -> Any:
-        """Return a client that wears the pipeline's role."""
+        """Return a client in the pipeline's role."""
         return self.world.client(service, self.account, self.region, self.role)
 
     def take_role(self) -> None:

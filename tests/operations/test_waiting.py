@@ -312,6 +312,16 @@ def test_of_a_thousand_packages_those_alone_are_asked_that_it_takes(rollback: An
     assert len(store.asked) == 1
 
 
+def test_a_revision_by_which_two_packages_begin_is_refused(rollback: Any) -> None:
+    begin, clients, stubs = rollback
+    stubs["codedeploy"].add_response("list_deployments", {"deployments": []})
+    stubs["lambda"].add_response("list_versions_by_function", {"Versions": []})
+    clients["s3"] = Store(20)
+
+    with pytest.raises(SystemExit, match="more than one revision begins so"):
+        begin("prod").revision("0000000000")
+
+
 def test_of_a_thousand_packages_the_latest_are_listed(rollback: Any, operations: Operations) -> None:
     _, clients, stubs = rollback
     clients["s3"] = store = Store(1000)
