@@ -1,4 +1,7 @@
-"""CodeBuild: projects, whose turn it is to build, and what it checks. Whoever walks the pipelines builds."""
+"""CodeBuild: projects, report groups, whose turn it is to build, and what it checks.
+
+Whoever walks the pipelines builds.
+"""
 
 import re
 from typing import Any
@@ -15,6 +18,8 @@ from emulator.mends import replaces
 AT_ONCE = 1
 QUEUED = 5 * AT_ONCE  # https://docs.aws.amazon.com/codebuild/latest/userguide/builds-working.html
 BUILDS: dict[str, tuple[str, ...]] = {}  # that run or wait, by id: where, and of which kind
+REPORT_GROUPS: dict[str, dict[str, Any]] = {}  # by ARN
+REPORTED: set[str] = set()  # report groups that hold reports
 
 
 @operation("codebuild", "CreateProject", "UpdateProject", rests=MODEL)
@@ -52,6 +57,71 @@ def put_project(call: Call) -> dict[str, Any]:
     return {"project": project}
 
 
+# Report groups
+
+
+@operation("codebuild", "CreateReportGroup", rests=MODEL)
+def create_report_group(call: Call) -> dict[str, Any]:
+    """Create a report group. AWS does, moto cannot."""
+    name = call.parameters["name"]
+    arn = f"arn:aws:codebuild:{call.region}:{call.account}:report-group/{name}"
+    if arn in REPORT_GROUPS:
+        raise AwsError("ResourceAlreadyExistsException", f"Report group already exists: {name}")
+    REPORT_GROUPS[arn] = {"arn": arn, "created": unix_time(), "status": "ACTIVE", **call.parameters}
+    return {"reportGroup": REPORT_GROUPS[arn]}
+
+
+@operation("codebuild", "UpdateReportGroup", rests=MODEL)
+def update_report_group(call: Call) -> dict[str, Any]:
+    """Change where a report group exports to, or its tags."""
+    arn = call.parameters["arn"]
+    if arn not in REPORT_GROUPS:
+        raise AwsError("ResourceNotFoundException", f"Report group does not exist: {arn}")
+    REPORT_GROUPS[arn] |= call.parameters | {"lastModified": unix_time()}
+    return {"reportGroup": REPORT_GROUPS[arn]}
+
+
+@operation("codebuild", "BatchGetReportGroups", rests=MODEL)
+def get_report_groups(call: Call) -> dict[str, Any]:
+    """Return report groups, and the ARNs of those that are not there."""
+    arns = call.parameters["reportGroupArns"]
+    return {
+        "reportGroups": [REPORT_GROUPS[arn] for arn in arns if arn in REPORT_GROUPS],
+        "reportGroupsNotFound": [arn for arn in arns if arn not in REPORT_GROUPS],
+    }
+
+
+@operation("codebuild", "ListReportGroups", rests=MODEL)
+def list_report_groups(call: Call) -> dict[str, Any]:
+    """Return the ARNs of the report groups."""
+    return {
+        "reportGroups": [arn for arn in REPORT_GROUPS if arn.split(":")[3:5] == [call.region, call.account]]
+    }
+
+
+@operation(
+    "codebuild", "DeleteReportGroup", rests=doc("codebuild/latest/APIReference/API_DeleteReportGroup.html")
+)
+def delete_report_group(call: Call) -> dict[str, Any]:
+    """Delete a report group; one that holds reports, only with them."""
+    arn = call.parameters["arn"]
+    if arn in REPORTED and not call.parameters.get("deleteReports"):
+        raise AwsError("InvalidInputException", f"Report group still holds reports: {arn}")
+    REPORTED.discard(arn)
+    REPORT_GROUPS.pop(arn, None)
+    return {}
+
+
+@command
+@claims("the command report", doc("codebuild/latest/userguide/report-create.html"))
+def report(group: str) -> None:
+    """Keep a report of a build's tests in a report group, by its ARN, which is made if it is not there."""
+    name, export = group.rpartition("/")[2], {"exportConfigType": "NO_EXPORT"}
+    facts = {"arn": group, "name": name, "type": "TEST", "exportConfig": export, "status": "ACTIVE"}
+    REPORT_GROUPS.setdefault(group, facts | {"created": unix_time()})
+    REPORTED.add(group)
+
+
 # Whose turn it is
 
 
@@ -87,6 +157,10 @@ def end_build(build: str) -> None:
 def asked(call: Call, action: str) -> Asked:
     """Yield what CodeBuild checks."""
     said = call.parameters
+    if "reportGroupArns" in said:
+        for arn in said["reportGroupArns"]:
+            yield action, arn, {}
+        return
     names = said.get("names") or [n for n in (said.get("name"), said.get("projectName")) if n]
     if not names or not re.search("Projects?$|^StartBuild$", call.operation):
         yield from derived(call, action)

@@ -35,6 +35,7 @@ data "aws_iam_policy_document" "operator_in_ops" {
 
 locals {
   projects = [for project in ["build", "deploy", "plan"] : "arn:aws:codebuild:${local.here}:project/*-${project}"]
+  reports  = "arn:aws:codebuild:${local.here}:report-group/*-build-tests"
 }
 
 data "aws_iam_policy_document" "operator_pipelines" {
@@ -65,6 +66,16 @@ data "aws_iam_policy_document" "operator_pipelines" {
       "codebuild:ListBuildsForProject", "codebuild:UpdateProject",
     ]
     resources = local.projects
+  }
+
+  statement {
+    sid = "ManageReports"
+    actions = [
+      "codebuild:BatchGetReportGroups", "codebuild:BatchGetReports", "codebuild:CreateReportGroup",
+      "codebuild:DeleteReportGroup", "codebuild:DescribeTestCases", "codebuild:ListReportsForReportGroup",
+      "codebuild:UpdateReportGroup",
+    ]
+    resources = [local.reports]
   }
 
   statement {

@@ -22,7 +22,7 @@ data "aws_iam_policy_document" "reader" {
       "codebuild:BatchGetReportGroups", "codebuild:BatchGetReports", "codebuild:DescribeTestCases",
       "codebuild:ListReportsForReportGroup",
     ]
-    resources = ["arn:aws:codebuild:${local.here}:report-group/*-build-tests"]
+    resources = [local.reports]
   }
 
   statement {

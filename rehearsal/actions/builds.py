@@ -179,7 +179,10 @@ class Build(Action):
         if lines:
             events = [{"timestamp": now, "message": line[:200_000]} for line in lines]
             logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
-        reports = f"arn:aws:codebuild:{self.region}:{self.account}:report-group/{project['name']}-"
-        actions = ("CreateReportGroup", "CreateReport", "UpdateReport", "BatchPutTestCases")
-        told = [(f"codebuild:{action}", reports + name) for name in build.reports for action in actions]
-        self.act("codebuild.amazonaws.com", project["serviceRole"], told, project["arn"])
+        own = f"arn:aws:codebuild:{self.region}:{self.account}:report-group/{project['name']}-"
+        for name in build.reports:
+            group = name if name.startswith("arn:") else own + name
+            actions = ("CreateReportGroup", "CreateReport", "UpdateReport", "BatchPutTestCases")
+            told = [(f"codebuild:{action}", group) for action in actions]
+            self.act("codebuild.amazonaws.com", project["serviceRole"], told, project["arn"])
+            self.world.ask("report", group=group)

@@ -65,14 +65,14 @@ def pipeline(accounts: EmulatedAccounts, name: str, role: str) -> None:
     )
 
 
-def store(accounts: EmulatedAccounts, *commands: str) -> None:
+def store(accounts: EmulatedAccounts, *commands: str, **more: Any) -> None:
     """Store what the pipelines build."""
     s3 = accounts.client("s3", ACCOUNT, REGION)
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     content = io.BytesIO()
     with ZipFile(content, "w") as archive:
-        spec = {"version": 0.2, "phases": {"build": {"commands": commands}}}
+        spec = {"version": 0.2, "phases": {"build": {"commands": commands}}, **more}
         archive.writestr("buildspec.yml", json.dumps(spec))
     s3.put_object(Bucket=BUCKET, Key="it.zip", Body=content.getvalue())
 
@@ -117,3 +117,42 @@ def test_an_account_queues_five_builds_and_no_more(accounts: EmulatedAccounts) -
     assert [accounts.ask("may_build", build=build) for build in (first, *queued)] == [True] + [False] * 5
     accounts.ask("end_build", build=first)
     assert accounts.ask("may_build", build=queued[0])
+
+
+def report_group(accounts: EmulatedAccounts, name: str) -> str:
+    """Create a report group; return its ARN."""
+    arn: str = accounts.client("codebuild", ACCOUNT, REGION).create_report_group(
+        name=name, type="TEST", exportConfig={"exportConfigType": "NO_EXPORT"}
+    )["reportGroup"]["arn"]
+    return arn
+
+
+def test_reports_go_where_the_buildspec_says_into_groups_that_are_made_if_they_are_not_there(
+    accounts: EmulatedAccounts,
+) -> None:
+    there, other = (report_group(accounts, name) for name in ("a-function-tests", "another-s"))
+    reports = {name: {"files": "*.xml"} for name in ("tests", "more", other)}
+    store(accounts, "echo '<testsuite/>' > it.xml", reports=reports)
+    pipeline(accounts, "a-function", project(accounts, "a-function"))
+
+    Walker(accounts, REGION, {}).walk([ACCOUNT])
+
+    client = accounts.client("codebuild", ACCOUNT, REGION)
+    made = there.replace("-tests", "-more")
+    assert client.list_report_groups()["reportGroups"] == [there, other, made]
+    for arn in there, other, made:
+        with pytest.raises(ClientError, match="still holds reports"):
+            client.delete_report_group(arn=arn)
+
+
+def test_a_report_group_goes_with_its_reports_and_comes_once(accounts: EmulatedAccounts) -> None:
+    client, arn = accounts.client("codebuild", ACCOUNT, REGION), report_group(accounts, "a-group")
+    accounts.ask("report", group=arn)
+    with pytest.raises(ClientError, match="ResourceAlreadyExistsException"):
+        report_group(accounts, "a-group")
+
+    client.delete_report_group(arn=arn, deleteReports=True)
+
+    assert client.batch_get_report_groups(reportGroupArns=[arn])["reportGroupsNotFound"] == [arn]
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        client.update_report_group(arn=arn, tags=[])

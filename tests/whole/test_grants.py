@@ -299,7 +299,8 @@ def what_is_left(world: World) -> list[str]:
     left = []
     for environment in FACTS["environments"]:
         left += [p["name"] for p in world.client("codepipeline", environment).list_pipelines()["pipelines"]]
-        left += world.client("codebuild", environment).list_projects()["projects"]
+        builds = world.client("codebuild", environment)
+        left += [*builds.list_projects()["projects"], *builds.list_report_groups()["reportGroups"]]
         roles = world.client("iam", environment).list_roles()["Roles"]
         left += [r["RoleName"] for r in roles if r["RoleName"].startswith(f"{NAME}-")]
     left += [f["FunctionName"] for f in world.client("lambda", STAGE).list_functions()["Functions"]]

@@ -82,6 +82,20 @@ resource "aws_cloudwatch_log_group" "step" {
   kms_key_id        = data.aws_kms_key.account.arn
 }
 
+# The group that CodeBuild looks for: the project's name, then that of the report in buildspec.yml.
+# https://docs.aws.amazon.com/codebuild/latest/userguide/report-create.html
+resource "aws_codebuild_report_group" "tests" {
+  count = local.builds ? 1 : 0
+
+  name           = "${var.function_name}-build-tests"
+  type           = "TEST"
+  delete_reports = true
+
+  export_config {
+    type = "NO_EXPORT"
+  }
+}
+
 data "aws_iam_policy_document" "trust" {
   for_each = { builder = ["build"], deployer = ["deploy", "plan"] }
 
