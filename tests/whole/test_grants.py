@@ -13,18 +13,24 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import botocore.session
 import pytest
+from botocore.model import Shape
+from moto.core.exceptions import ServiceException
 
-from emulator.calls import Check
+from emulator import front
+from emulator.calls import Call, Check
 from emulator.judge import grants
-from emulator.judge.checks import AWS
+from emulator.judge.bases import BASES
+from emulator.judge.checks import AWS, RENAMED, asked
 from emulator.judge.grants import Grant
-from emulator.judge.policies import applies, listed, name
+from emulator.judge.policies import UnknownError, applies, listed, name
 from foundation import terraform
 from rehearsal import demo, people
 from rehearsal.git import git
 from rehearsal.rehearse import apply_pipelines
 from tests.conftest import needs
+from tests.tools import provider
 from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, TOOL, Rehearsed, World
 
 PAGE = (TEMPLATE / "docs/security.md").read_text("utf-8")
@@ -365,6 +371,80 @@ def test_without_any_single_statement_some_call_would_be_denied(life: Life) -> N
     }
     assert len(statements) > 60
     assert statements - needed == set()
+
+
+# Nothing that the judge does not read
+
+# The models of a service that has more than one, or another name than in policies.
+MODELS = {"dynamodb": ("dynamodb", "dynamodbstreams"), "states": ("stepfunctions",)}
+
+
+def is_action(service: str, action: str) -> bool:
+    """Return whether AWS has an action."""
+    return bool(AWS.services.service_exists(service) and AWS.actions.action_exists(service, action))
+
+
+def written() -> set[str]:
+    """Return the actions that stand in Terraform, in whatever policy."""
+    texts = [text.replace("${service}:", "codeconnections:") for text in provider.files().values()]
+    found = {action for text in texts for action in re.findall(r'"([a-z0-9-]+:[A-Z]\w+)"', text)}
+    return {action for action in found if is_action(*action.lower().split(":"))}
+
+
+def given(shape: Shape, arn: str, depth: int, parameter: str = "") -> Any:
+    """Return what a call may be given: down to a depth all that it may, below that what it must."""
+    match shape.type_name:
+        case "structure":
+            names = shape.members if depth > 0 else shape.required_members
+            return {each: given(shape.members[each], arn, depth - 1, each) for each in names}
+        case "list":
+            return [given(shape.member, arn, depth, parameter)]
+        case "map":
+            return {"x": given(shape.value, arn, depth)}
+        case "string":
+            is_arn = re.search("arns?$|^resource$|^secretid$", parameter, re.IGNORECASE)
+            return shape.metadata.get("enum", [arn if is_arn else "x"])[0]
+    return 1
+
+
+def calls_of(action: str) -> Iterator[Call]:
+    """Yield calls for which AWS checks an action, if there are any."""
+    service, own = action.split(":")
+    kinds = AWS.actions.get_action_details(service, own.lower())["resourceTypes"]
+    patterns = [AWS.resources.get_resource_type_details(service, kind["name"])["arn"] for kind in kinds]
+    here = {"Partition": "aws", "Region": REGION, "Account": DEV["id"]}
+    arn = re.sub(r"\$\{(\w+)\}", lambda part: here.get(part[1], "x"), "".join(patterns[:1]))
+    role = f"arn:aws:iam::{DEV['id']}:role/x"
+    for model in map(botocore.session.Session().get_service_model, MODELS.get(service, (service,))):
+        for each in model.operation_names:
+            if RENAMED.get((service, each), each) == own:
+                shape = model.operation_model(each).input_shape
+                for depth in 0, 3:
+                    parameters = given(shape, arn, depth) if shape else {}
+                    yield Call(service, each, REGION, DEV["id"], "x", role, parameters)
+
+
+def is_read(action: str) -> bool:
+    """Return whether some call has the judge ask for an action; one that is about nothing there is, too."""
+    for call in calls_of(action):
+        try:
+            if any(action == found for found, _, _ in asked(call)):
+                return True
+        except ServiceException:
+            return True
+        except UnknownError:
+            continue
+    return False
+
+
+def test_the_judge_reads_whatever_is_granted_or_the_page_says_that_it_cannot() -> None:
+    assert front.SERVICES
+    by_itself = {action for _, action in BASES}
+    unread = {action for action in written() - by_itself if not is_read(action)}
+    told = set(re.findall(r"`([a-z0-9-]+:\w+)`", PAGE.partition("## What the judge cannot know")[2]))
+
+    assert len(written()) > 150
+    assert unread - {action for _, action in WITH_A_REASON} == told
 
 
 # Nothing wider than its purpose
