@@ -230,8 +230,9 @@ class Front:
         with self.world:
             if role:
                 call.checks.append(verdict.check(itself, region, "sts:AssumeRole", role, context))
-                assumed = role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/")
-                caller, context = Caller(role, f"{assumed}/{call.service}"), {}
+                # Without the path: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+                session = f"arn:aws:sts::{role.split(':')[4]}:assumed-role/{role.rpartition('/')[2]}"
+                caller, context = Caller(role, f"{session}/{call.service}"), {}
             known = context | (told or {})
             call.checks += [verdict.check(caller, region, *each, known) for each in actions]
             for check in call.checks:

@@ -18,10 +18,9 @@ def asked(call: Call, action: str) -> Asked:
         yield from derived(call, action)
         return
     roles = {role.name: role for role in iam_backends[call.account]["aws"].get_roles()}
-    role = roles.get(said["RoleName"])
+    role = None if call.operation == "CreateRole" else roles.get(said["RoleName"])
     arn = role.arn if role else f"arn:aws:iam::{call.account}:role{said.get('Path', '/')}{said['RoleName']}"
-    has = role.permissions_boundary_arn if role and call.operation != "CreateRole" else None
-    boundary = said.get("PermissionsBoundary") or has
+    boundary = said.get("PermissionsBoundary") or (role and role.permissions_boundary_arn)
     yield action, arn, {"iam:permissionsboundary": boundary} if boundary else {}
     if call.operation == "CreateRole" and said.get("Tags"):
         yield "iam:TagRole", arn, {}

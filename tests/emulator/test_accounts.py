@@ -66,6 +66,42 @@ def test_a_role_with_a_path_is_known_by_its_name(accounts: EmulatedAccounts) -> 
     assert accounts.journal()[-1].role == f"arn:aws:iam::{DEV}:role/pipeline/deployer"
 
 
+def test_a_session_that_a_service_takes_has_no_path(accounts: EmulatedAccounts) -> None:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam = accounts.client("iam", DEV, REGION)
+    iam.create_role(RoleName="deployer", Path="/acme/pipelines/", AssumeRolePolicyDocument=trust)
+    role = f"arn:aws:iam::{DEV}:role/acme/pipelines/deployer"
+    accounts.ask("enforce")
+
+    use = {"service": "codebuild.amazonaws.com", "account": DEV, "region": REGION, "role": role}
+    why = accounts.ask("act", **use, actions=[("sns:Publish", f"arn:aws:sns:{REGION}:{DEV}:it")])
+
+    taken, published = accounts.journal()[-1].checks
+    assert (taken.resource, taken.denied) == (role, None)
+    assert published.caller.role == role
+    assert "assumed-role/deployer/codebuild is not authorized to perform: sns:Publish" in why
+    assert published.caller.session == f"arn:aws:sts::{DEV}:assumed-role/deployer/codebuild"
+
+
+def test_a_role_with_a_path_is_taken_and_created_by_its_whole_arn(accounts: EmulatedAccounts) -> None:
+    statement = {"Effect": "Allow", "Principal": {"AWS": DEV}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam = accounts.client("iam", DEV, REGION)
+    iam.create_role(RoleName="deployer", Path="/acme/pipelines/", AssumeRolePolicyDocument=trust)
+    accounts.ask("enforce")
+    sts = accounts.client("sts", DEV, REGION)
+
+    sts.assume_role(RoleArn=f"arn:aws:iam::{DEV}:role/acme/pipelines/deployer", RoleSessionName="ada")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sts.assume_role(RoleArn=f"arn:aws:iam::{DEV}:role/deployer", RoleSessionName="ada")
+    with pytest.raises(ClientError, match="EntityAlreadyExists"):
+        iam.create_role(RoleName="deployer", Path="/elsewhere/", AssumeRolePolicyDocument=trust)
+
+    (created,) = accounts.journal()[-1].checks
+    assert created.resource == f"arn:aws:iam::{DEV}:role/elsewhere/deployer"
+
+
 def test_a_user_s_own_aws_configuration_is_kept_out(
     accounts: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
