@@ -4,6 +4,7 @@ A terminal shows what is under way and for how long. A log, or a terminal that c
 line when a step begins and one when it has ended.
 """
 
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -159,6 +160,19 @@ class Screen:
             self.console.print(line, no_wrap=True, overflow="ellipsis" if cut else "ignore", crop=cut)
             if rest and status != "ok":
                 self.say(indent(rest, "  "))
+
+
+@contextmanager
+def children_first() -> Iterator[None]:
+    """Leave Ctrl-C, which reaches them too, to child processes; raise KeyboardInterrupt once they have ended."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if heard:
+            raise KeyboardInterrupt
 
 
 def _padded(row: Iterable[str], widths: Iterable[int]) -> str:

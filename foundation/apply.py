@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from foundation import terraform
 from hooks.accounts_file import check
 from hooks.people import entrances, profiles, switch_role_link
-from screen import Screen
+from screen import Screen, children_first
 
 FOLDER = Path(__file__).parent
 FORBIDDEN, NOT_FOUND, CHANGES = 403, 404, 2
@@ -79,7 +79,7 @@ class Foundation:
         command = ["terraform", subcommand, "-input=false", *plain, *arguments]
         # What init prints is for those for whom it fails; the rest a person reads as it comes.
         output = subprocess.PIPE if subcommand == "init" else None
-        with self.screen.step(account, subcommand) as step:
+        with self.screen.step(account, subcommand) as step, children_first():
             try:
                 with nullcontext() if output else self.screen.paused():
                     done = subprocess.run(
@@ -224,4 +224,8 @@ def main(chosen: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("\nfoundation: stopped; run it again to go on", file=sys.stderr)
+        sys.exit(130)

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from operations.package import PACKAGE
 from operations.repository import ACCOUNTS, ANSWERS, FUNCTION
 from operations.sandbox import ENVIRONMENT, Sandbox, client, sandbox
 from operations.status import age
-from screen import Screen
+from screen import Screen, children_first
 
 FACTS = Path("build/sandbox.json")  # scripts/release.py writes it
 
@@ -38,14 +37,13 @@ def terraform(of: Sandbox, facts: dict[str, str], change: str) -> None:
     environment |= {"TF_DATA_DIR": f".terraform/{of.name}"}
     where = {"bucket": ENVIRONMENT["state_bucket"], "key": of.state, "region": ACCOUNTS["region"]}
     backend = [f"-backend-config={key}={value}" for key, value in where.items()]
-    before = signal.signal(signal.SIGINT, lambda *_: None)  # Terraform hears it too, and ends in order
     screen = Screen()
     screen.expect([("terraform", "destroy")])
     for line in (
         ["init", "-reconfigure", "-lockfile=readonly", *backend],
         [change, "-auto-approve", f"-var-file=environments/{name}.tfvars"],
     ):
-        with screen.step("terraform", line[0]) as step:
+        with screen.step("terraform", line[0]) as step, children_first():
             command = ["terraform", "-chdir=deployment", *line, "-no-color"]
             done = subprocess.run(
                 command,
@@ -61,7 +59,6 @@ def terraform(of: Sandbox, facts: dict[str, str], change: str) -> None:
             step.text = next(
                 iter(re.findall(r"^(?:Apply|Destroy) complete!.*", done.stdout, re.MULTILINE)), ""
             )
-    signal.signal(signal.SIGINT, before)
 
 
 def owner() -> str:

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,33 @@ def test_an_added_environment_is_set_up_and_its_neighbours_are_rewired(
     assert promoter["Configuration"]["Environment"]["Variables"]["DESTINATION_BUCKET"] == "acme-qa-artifacts"
     assert "arn:aws:iam::555555555555:role/acme-promoter" in policy["Policy"]
     assert dev["id"] not in policy["Policy"]
+
+
+def test_an_interrupt_lets_terraform_free_its_lock_and_says_one_line(
+    organization: EmulatedAccounts, tmp_path: Path
+) -> None:
+    command, own, place = foundation.command(organization, FACTS, tmp_path)
+    s3 = organization.client("s3", OPS, FACTS["region"])
+    locks = {"Bucket": FACTS["ops"]["state_bucket"], "Prefix": "foundation/stage.tfstate.tflock"}
+    with subprocess.Popen(
+        [*command, "stage"],
+        cwd=place,
+        env=own,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        while "Contents" not in s3.list_objects_v2(**locks):
+            assert process.poll() is None
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate()[0]
+
+    assert process.returncode == 130
+    assert "Contents" not in s3.list_objects_v2(**locks)
+    assert "Traceback" not in said
+    assert said.endswith("\nfoundation: stopped; run it again to go on\n")
 
 
 # Refusing

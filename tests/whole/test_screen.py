@@ -2,13 +2,16 @@
 
 import io
 import re
+import signal
+import subprocess
+import sys
 from contextlib import redirect_stdout
 from threading import Thread
 
 import pytest
 from rich.cells import cell_len
 
-from screen import Screen
+from screen import Screen, children_first
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"  # the cursor
 CONTROL, COLOUR = re.compile(r"\x1b\[[?\d;]*[A-Za-z]"), re.compile(r"\x1b\[[\d;]*3\d[\d;]*m")
@@ -154,6 +157,25 @@ def test_an_interrupted_step_is_called_stopped(terminal: Written) -> None:
         raise KeyboardInterrupt
 
     assert terminal.lines == ["dev  Build  stopped    0.0 s"]
+
+
+def test_an_interrupt_waits_until_a_child_process_has_ended_by_itself() -> None:
+    child = "import os, signal, time; os.kill(os.getppid(), signal.SIGINT); time.sleep(1); print('in order')"
+    with pytest.raises(KeyboardInterrupt), children_first():
+        ended = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True)
+
+    assert ended.stdout == "in order\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_counts_for_more_than_that_a_child_process_has_failed_by_it() -> None:
+    def child() -> None:
+        with children_first():
+            signal.raise_signal(signal.SIGINT)
+            sys.exit("failed")
+
+    with pytest.raises(KeyboardInterrupt):
+        child()
 
 
 def test_columns_are_as_wide_as_the_names_in_them(log: Written) -> None:
