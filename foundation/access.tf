@@ -1,16 +1,22 @@
-# How people get in: from a group in ops into a role of an account. Every role trusts ops as a whole, so that adding
-# a person touches ops alone.
+# How people get in: from ops into a role of an account. A role trusts ops as a whole, so that adding a person touches
+# ops alone; "people" in accounts.yaml says whom of ops, and whether MFA is asked for.
 
 locals {
   roles = merge(
     { operator = "Applies pipelines, goes back to releases", reader = "Reads status and logs" },
     local.builds ? { developer = "Plays in sandboxes" } : {},
   )
+  people     = try(coalesce(local.file.people), {})
+  mfa        = try(local.people.mfa, false)
+  named      = { for role in keys(local.roles) : role => try(local.people["${role}s"], []) } # ARNs of ops
   everywhere = concat([local.ops.id], local.environments[*].id)
-  groups = {
-    operators  = [for id in local.everywhere : "arn:aws:iam::${id}:role/${local.organization}-operator"]
-    developers = ["arn:aws:iam::${local.environments[0].id}:role/${local.organization}-developer"]
-    readers    = [for id in local.everywhere : "arn:aws:iam::${id}:role/${local.organization}-reader"]
+  # Whom accounts.yaml names needs no group.
+  groups = { for role, accounts in {
+    operator  = local.everywhere
+    developer = [local.environments[0].id]
+    reader    = local.everywhere
+    } : "${role}s" => [for id in accounts : "arn:aws:iam::${id}:role/${local.organization}-${role}"]
+    if !contains(keys(local.people), "${role}s")
   }
 }
 
@@ -19,16 +25,60 @@ resource "aws_iam_role" "people" {
 
   name               = "${local.organization}-${each.key}"
   description        = each.value
-  assume_role_policy = data.aws_iam_policy_document.people_trust.json
+  assume_role_policy = data.aws_iam_policy_document.people_trust[each.key].json
 }
 
 data "aws_iam_policy_document" "people_trust" {
+  for_each = local.roles
+
   statement {
+    sid     = "People"
     actions = ["sts:AssumeRole"]
 
     principals {
       type        = "AWS"
       identifiers = ["arn:aws:iam::${local.ops.id}:root"]
+    }
+
+    dynamic "condition" {
+      for_each = local.mfa ? ["true"] : []
+
+      content {
+        test     = "Bool"
+        variable = "aws:MultiFactorAuthPresent"
+        values   = [condition.value]
+      }
+    }
+
+    dynamic "condition" {
+      for_each = length(local.named[each.key]) == 0 ? [] : [local.named[each.key]]
+
+      content {
+        test     = "ArnLike"
+        variable = "aws:PrincipalArn"
+        values   = condition.value
+      }
+    }
+  }
+
+  # For `make pipeline`, which goes on from the operator's role in ops, where the same was asked.
+  dynamic "statement" {
+    for_each = each.key == "operator" && local.environment != null ? [local.ops.id] : []
+
+    content {
+      sid     = "OperatorsInOps"
+      actions = ["sts:AssumeRole"]
+
+      principals {
+        type        = "AWS"
+        identifiers = ["arn:aws:iam::${statement.value}:root"]
+      }
+
+      condition {
+        test     = "ArnEquals"
+        variable = "aws:PrincipalArn"
+        values   = ["arn:aws:iam::${statement.value}:role/${local.organization}-operator"]
+      }
     }
   }
 }

@@ -3,13 +3,14 @@
 locals {
   # Which services tell, and for which account they say that they do. EventBridge says none to SNS and KMS.
   alerting    = { cloudwatch = [local.account.id], events = [] }
+  alerts      = "${local.organization}-alerts"
   undelivered = "${local.organization}-undelivered"
 }
 
 resource "aws_sns_topic" "alerts" {
   count = local.environment == null ? 0 : 1
 
-  name              = "${local.organization}-alerts"
+  name              = local.alerts
   kms_master_key_id = aws_kms_key.account.arn
 }
 

@@ -1,45 +1,119 @@
-# The most that a function may ever have, whatever its permissions.tf says. Widen it here, for all functions of the
-# organization: it is what keeps a deployer from granting its function more than a function needs.
+# The most that a function may ever have, whatever its permissions.tf says, and the most that the roles may have which
+# build and deploy it. Widen them here, for all functions of the organization: they are what keeps a deployer from
+# granting its function more than a function needs, and an operator from granting a deployer more than that.
 
-resource "aws_iam_policy" "boundary" {
-  count = local.environment == null ? 0 : 1
+locals {
+  # Data is a function's own if it has its name or its tag; accounts.yaml names what else functions of an account use.
+  own       = "$${aws:PrincipalTag/function}"
+  own_store = "arn:aws:s3:::${local.own}-${local.account.id}"
+  shared    = local.environment == null ? [] : try(coalesce(local.environment.shared), [])
 
-  name        = "${local.organization}-boundary"
-  description = "The most that a function may ever have"
-  policy      = data.aws_iam_policy_document.boundary[0].json
+  of_streams = [
+    "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
+    "kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards",
+  ]
+  of_queues = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"]
+  of_callers = [
+    "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
+    "dynamodb:PutItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem", "kinesis:PutRecord", "kinesis:PutRecords",
+    "states:StartExecution",
+  ]
+  of_targets   = ["events:PutEvents", "lambda:InvokeFunction", "sns:Publish"]
+  of_buckets   = ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"]
+  of_keys      = ["kms:Decrypt", "kms:GenerateDataKey"]
+  of_secrets   = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"]
+  observations = ["cloudwatch:PutMetricData", "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"]
 }
 
-data "aws_iam_policy_document" "boundary" {
-  count = local.environment == null ? 0 : 1
+resource "aws_iam_policy" "boundary" {
+  for_each = local.environment == null ? {} : {
+    functions = { name = "boundary", description = "The most that a function may ever have" }
+    pipelines = { name = "pipelines-boundary", description = "The most that what builds and deploys functions may ever have" }
+  }
 
+  name        = "${local.organization}-${each.value.name}"
+  description = each.value.description
+  policy = {
+    functions = data.aws_iam_policy_document.functions_boundary.json
+    pipelines = data.aws_iam_policy_document.pipelines_boundary.json
+  }[each.key]
+}
+
+data "aws_iam_policy_document" "functions_boundary" {
   statement {
-    sid     = "Observe"
-    actions = ["cloudwatch:PutMetricData", "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"]
-    # A ceiling, not a grant: which of them, a function's own policy says.
-    resources = ["*"]
+    sid       = "Observe"
+    actions   = local.observations
+    resources = ["*"] # a ceiling, not a grant: which of them, a function's own policy says
   }
 
   statement {
-    sid = "UseData"
-    actions = [
-      "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem",
-      "dynamodb:DescribeStream", "dynamodb:GetItem", "dynamodb:GetRecords", "dynamodb:GetShardIterator",
-      "dynamodb:ListStreams", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem",
-      "kms:Decrypt", "kms:GenerateDataKey",
-      "s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject",
-      "secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath",
-    ]
+    sid       = "UseWhatHasItsTag"
+    actions   = concat(local.of_streams, local.of_queues, local.of_callers, local.of_targets, local.of_keys, local.of_secrets)
     resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/function"
+      values   = [local.own]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [local.account.id]
+    }
   }
 
   statement {
-    sid = "PassMessages"
-    actions = [
-      "events:PutEvents", "kinesis:DescribeStream", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards",
-      "kinesis:PutRecord", "kinesis:PutRecords", "lambda:InvokeFunction", "sns:Publish", "sqs:ChangeMessageVisibility",
-      "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage", "states:StartExecution",
+    sid     = "UseWhatHasItsName"
+    actions = concat(local.of_buckets, local.of_secrets)
+    resources = [
+      local.own_store, "${local.own_store}/*",
+      "arn:aws:secretsmanager:${local.here}:secret:${local.own}/*", "arn:aws:ssm:${local.here}:parameter/${local.own}/*",
     ]
-    resources = ["*"]
+  }
+
+  dynamic "statement" {
+    for_each = length(local.shared) == 0 ? [] : [local.shared]
+
+    content {
+      sid = "UseWhatIsShared"
+      actions = concat(
+        local.of_streams, local.of_queues, local.of_callers, local.of_targets, local.of_buckets, local.of_keys, local.of_secrets
+      )
+      resources = statement.value
+    }
+  }
+
+  # What is encrypted by the account's key, as far as it may use it at all.
+  statement {
+    sid       = "UseKeyThroughServices"
+    actions   = local.of_keys
+    resources = [aws_kms_key.account.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values = [
+        for service in ["dynamodb", "kinesis", "s3", "secretsmanager", "sns", "sqs", "ssm"] : "${service}.${local.region}.amazonaws.com"
+      ]
+    }
+  }
+
+  # Whoever else takes the role, since its trust or its keys have come into other hands, has nothing by it. What is
+  # spared, Lambda does for the function: it polls, and tells where an event has failed.
+  # https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
+  statement {
+    sid         = "OnlyFromTheFunctionItself"
+    effect      = "Deny"
+    not_actions = concat(local.of_streams, local.of_queues, local.of_targets, local.of_keys, local.observations)
+    resources   = ["*"]
+
+    condition {
+      test     = "Null"
+      variable = "lambda:SourceFunctionArn"
+      values   = ["true"]
+    }
   }
 
   # What the foundation and the pipelines live by.
@@ -51,16 +125,95 @@ data "aws_iam_policy_document" "boundary" {
   }
 
   statement {
-    sid       = "NotTheAccountsKey"
+    sid       = "NotThePromoter"
     effect    = "Deny"
-    actions   = ["kms:*"]
+    actions   = ["lambda:InvokeFunction"]
+    resources = ["arn:aws:lambda:${local.here}:function:${local.promoter_name}", "arn:aws:lambda:${local.here}:function:${local.promoter_name}:*"]
+  }
+}
+
+data "aws_iam_policy_document" "pipelines_boundary" {
+  statement {
+    sid = "DeployFunctions"
+    actions = [
+      "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm",
+      "cloudwatch:TagResource", "cloudwatch:UntagResource",
+      "codedeploy:CreateApplication", "codedeploy:CreateDeployment", "codedeploy:CreateDeploymentGroup",
+      "codedeploy:DeleteApplication", "codedeploy:DeleteDeploymentGroup", "codedeploy:GetApplication",
+      "codedeploy:GetApplicationRevision", "codedeploy:GetDeployment", "codedeploy:GetDeploymentConfig",
+      "codedeploy:GetDeploymentGroup", "codedeploy:ListDeployments", "codedeploy:ListTagsForResource",
+      "codedeploy:RegisterApplicationRevision", "codedeploy:TagResource", "codedeploy:UntagResource",
+      "codedeploy:UpdateDeploymentGroup",
+      "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:GetAlias",
+      "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
+      "lambda:GetProvisionedConcurrencyConfig", "lambda:InvokeFunction", "lambda:ListAliases", "lambda:ListTags",
+      "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:TagResource", "lambda:UntagResource",
+      "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
+      "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DeleteLogGroup", "logs:DescribeLogGroups",
+      "logs:ListTagsForResource", "logs:PutLogEvents", "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
+    ]
+    resources = ["*"] # a ceiling, not a grant: on which of them, the roles' own policies say
+  }
+
+  statement {
+    sid = "Build"
+    actions = [
+      "codebuild:BatchPutTestCases", "codebuild:CreateReport", "codebuild:UpdateReport",
+      "codeconnections:UseConnection", "codestar-connections:UseConnection",
+    ]
+    resources = ["*"]
+  }
+
+  statement {
+    sid     = "PassArtifactsAndKeepState"
+    actions = ["s3:DeleteObject", "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject"]
+    resources = flatten([for bucket, of in {
+      artifacts = ["/releases/*"], pipelines = ["", "/*"], state = ["", "/functions/*"]
+    } : [for part in of : "${aws_s3_bucket.account[bucket].arn}${part}"] if contains(keys(local.buckets), bucket)])
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
     resources = [aws_kms_key.account.arn]
+  }
+
+  statement {
+    sid = "ReadRoles"
+    actions = [
+      "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies",
+    ]
+    resources = [local.roles_in.functions]
+  }
+
+  statement {
+    sid       = "ChangeRolesUnderTheBoundary"
+    actions   = ["iam:DeleteRolePolicy", "iam:PutRolePolicy"]
+    resources = [local.roles_in.functions]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "iam:PermissionsBoundary"
+      values   = ["arn:aws:iam::${local.account.id}:policy/${local.organization}-boundary"]
+    }
+  }
+
+  statement {
+    sid       = "PassRoles"
+    actions   = ["iam:PassRole"]
+    resources = [local.roles_in.functions, local.roles_in.pipelines]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["codedeploy.amazonaws.com", "lambda.amazonaws.com"]
+    }
   }
 
   statement {
     sid       = "NotThePromoter"
     effect    = "Deny"
-    actions   = ["lambda:InvokeFunction"]
+    actions   = ["lambda:*"]
     resources = ["arn:aws:lambda:${local.here}:function:${local.promoter_name}", "arn:aws:lambda:${local.here}:function:${local.promoter_name}:*"]
   }
 }

@@ -146,6 +146,37 @@ data "aws_iam_policy_document" "bucket" {
     }
   }
 
+  # A package is what its name says, its sha256, whoever puts another there afterwards.
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+  dynamic "statement" {
+    for_each = each.key == "artifacts" ? ["releases"] : []
+
+    content {
+      sid       = "NoPackageIsOverwritten"
+      effect    = "Deny"
+      actions   = ["s3:PutObject"]
+      resources = ["${each.value.arn}/${statement.value}/*"]
+
+      principals {
+        type        = "*"
+        identifiers = ["*"]
+      }
+
+      condition {
+        test     = "Null"
+        variable = "s3:if-none-match"
+        values   = ["true"]
+      }
+
+      # The parts of an upload know no such header, its completion does.
+      condition {
+        test     = "Bool"
+        variable = "s3:ObjectCreationOperation"
+        values   = ["true"]
+      }
+    }
+  }
+
   dynamic "statement" {
     for_each = each.key == "artifacts" ? local.previous[*] : []
 
@@ -162,7 +193,7 @@ data "aws_iam_policy_document" "bucket" {
       condition {
         test     = "ArnEquals"
         variable = "aws:PrincipalArn"
-        values   = ["arn:aws:iam::${statement.value.id}:role/${local.promoter_name}"]
+        values   = ["arn:aws:iam::${statement.value.id}:role${local.paths.services}${local.promoter_name}"]
       }
     }
   }

@@ -1,5 +1,5 @@
-# What developers may do, in the first environment alone: sandboxes, docs/sandboxes.md. The mark -sandbox- in a name
-# tells what is theirs.
+# What developers may do, in the first environment alone: sandboxes, docs/sandboxes.md. What is theirs is told by the path
+# of a role, and by the mark --sandbox- in a name, which neither a function's nor an organization's can hold.
 
 data "aws_iam_policy_document" "developer" {
   count = local.builds ? 1 : 0
@@ -30,7 +30,7 @@ data "aws_iam_policy_document" "developer" {
       "lambda:ListTags", "lambda:ListVersionsByFunction", "lambda:TagResource", "lambda:UntagResource",
       "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
     ]
-    resources = ["arn:aws:lambda:${local.here}:function:*-sandbox-*"] # with their aliases
+    resources = ["arn:aws:lambda:${local.here}:function:*--sandbox-*"] # with their aliases
   }
 
   statement {
@@ -39,7 +39,7 @@ data "aws_iam_policy_document" "developer" {
       "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:FilterLogEvents", "logs:ListTagsForResource", "logs:PutRetentionPolicy",
       "logs:TagResource", "logs:UntagResource",
     ]
-    resources = ["arn:aws:logs:${local.here}:log-group:/aws/lambda/*-sandbox-*"] # with what is in them
+    resources = ["arn:aws:logs:${local.here}:log-group:/aws/lambda/*--sandbox-*"] # with what is in them
   }
 
   statement {
@@ -49,14 +49,44 @@ data "aws_iam_policy_document" "developer" {
   }
 
   statement {
-    sid       = "CreateOrChangeOnlyUnderTheBoundary"
-    actions   = ["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"]
-    resources = ["arn:aws:iam::${local.account.id}:role/*-sandbox-*"]
+    sid       = "CreateRolesUnderTheBoundary"
+    actions   = ["iam:CreateRole"]
+    resources = [local.roles_in.sandboxes]
 
     condition {
       test     = "ArnEquals"
       variable = "iam:PermissionsBoundary"
-      values   = [aws_iam_policy.boundary[0].arn]
+      values   = [aws_iam_policy.boundary["functions"].arn]
+    }
+
+    condition {
+      test     = "StringLike"
+      variable = "aws:RequestTag/function" # by which the boundary tells whose data a role may use
+      values   = ["*--sandbox-*"]
+    }
+  }
+
+  statement {
+    sid       = "TagRolesAsSandboxes"
+    actions   = ["iam:TagRole"]
+    resources = [local.roles_in.sandboxes]
+
+    condition {
+      test     = "StringLikeIfExists"
+      variable = "aws:RequestTag/function"
+      values   = ["*--sandbox-*"]
+    }
+  }
+
+  statement {
+    sid       = "ChangeRolesUnderTheBoundary"
+    actions   = ["iam:DeleteRolePolicy", "iam:PutRolePolicy"]
+    resources = [local.roles_in.sandboxes]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "iam:PermissionsBoundary"
+      values   = [aws_iam_policy.boundary["functions"].arn]
     }
   }
 
@@ -64,15 +94,15 @@ data "aws_iam_policy_document" "developer" {
     sid = "ManageRoles"
     actions = [
       "iam:DeleteRole", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole",
-      "iam:ListRolePolicies", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRoleDescription",
+      "iam:ListRolePolicies", "iam:UntagRole", "iam:UpdateRoleDescription",
     ]
-    resources = ["arn:aws:iam::${local.account.id}:role/*-sandbox-*"]
+    resources = [local.roles_in.sandboxes]
   }
 
   statement {
-    sid       = "LetFunctionsWearThem"
+    sid       = "PassRolesToLambda"
     actions   = ["iam:PassRole"]
-    resources = ["arn:aws:iam::${local.account.id}:role/*-sandbox-*"]
+    resources = [local.roles_in.sandboxes]
 
     condition {
       test     = "StringEquals"

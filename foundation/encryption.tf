@@ -64,6 +64,13 @@ data "aws_iam_policy_document" "key" {
         identifiers = ["${statement.key}.amazonaws.com"]
       }
 
+      # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+      condition {
+        test     = "ArnEquals"
+        variable = "kms:EncryptionContext:aws:sns:topicArn"
+        values   = ["arn:aws:sns:${local.here}:${local.alerts}"]
+      }
+
       dynamic "condition" {
         for_each = statement.value
 
@@ -93,7 +100,7 @@ data "aws_iam_policy_document" "key" {
       condition {
         test     = "ArnEquals"
         variable = "aws:PrincipalArn"
-        values   = ["arn:aws:iam::${statement.value.id}:role/${local.promoter_name}"]
+        values   = ["arn:aws:iam::${statement.value.id}:role${local.paths.services}${local.promoter_name}"]
       }
 
       condition {

@@ -17,4 +17,20 @@ locals {
 
   here          = "${local.region}:${local.account.id}" # as in ARNs
   promoter_name = "${local.organization}-promoter"
+
+  # Paths of roles: nobody's role was there before, so no policy about them can mean one that was.
+  paths    = { for kind in ["functions", "pipelines", "sandboxes", "services"] : kind => "/lambda-template/${kind}/" }
+  roles_in = { for kind, path in local.paths : kind => "arn:aws:iam::${local.account.id}:role${path}*" }
+}
+
+# Functions are told apart by their names, so an account holds those of one organization.
+data "aws_iam_roles" "services" {
+  path_prefix = local.paths.services
+
+  lifecycle {
+    postcondition {
+      condition     = alltrue([for name in self.names : startswith(name, "${local.organization}-")])
+      error_message = "${var.account} (${local.account.id}) holds the foundation of another organization: ${join(", ", self.names)}. Give each an account of its own."
+    }
+  }
 }

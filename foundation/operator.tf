@@ -62,10 +62,22 @@ data "aws_iam_policy_document" "operator_pipelines" {
   statement {
     sid = "ManageBuilds"
     actions = [
-      "codebuild:BatchGetBuilds", "codebuild:BatchGetProjects", "codebuild:CreateProject", "codebuild:DeleteProject",
-      "codebuild:ListBuildsForProject", "codebuild:UpdateProject",
+      "codebuild:BatchGetBuilds", "codebuild:BatchGetProjects", "codebuild:DeleteProject", "codebuild:ListBuildsForProject",
     ]
     resources = local.projects
+  }
+
+  # No build is made to run in a role that was there before.
+  statement {
+    sid       = "MakeBuildsInTheirRoles"
+    actions   = ["codebuild:CreateProject", "codebuild:UpdateProject"]
+    resources = local.projects
+
+    condition {
+      test     = "ArnLike"
+      variable = "codebuild:serviceRole"
+      values   = [local.roles_in.pipelines]
+    }
   }
 
   statement {
@@ -214,13 +226,13 @@ data "aws_iam_policy_document" "operator_releases" {
       "lambda:UpdateAlias", "lambda:UpdateFunctionCode",
     ]
     resources = ["arn:aws:lambda:${local.here}:function:*"]
-  }
 
-  statement {
-    sid       = "NotThePromoter"
-    effect    = "Deny"
-    actions   = ["lambda:PublishVersion", "lambda:UpdateAlias", "lambda:UpdateFunctionCode"]
-    resources = ["arn:aws:lambda:${local.here}:function:${local.promoter_name}"]
+    # That of a function made by this template; whoever may tag it may change it anyhow.
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/organization"
+      values   = [local.organization]
+    }
   }
 
   statement {
@@ -237,20 +249,38 @@ data "aws_iam_policy_document" "operator_releases" {
 }
 
 data "aws_iam_policy_document" "operator_roles" {
-  statement {
-    sid = "ManageBuildersAndDeployers"
-    actions = [
-      "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:GetRole", "iam:GetRolePolicy",
-      "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies", "iam:PutRolePolicy",
-      "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRoleDescription",
-    ]
-    resources = [for role in ["builder", "deployer"] : "arn:aws:iam::${local.account.id}:role/*-${role}"]
+  # Who they trust and what they may do, always under the boundary for their kind: foundation/boundary.tf.
+  dynamic "statement" {
+    for_each = aws_iam_policy.boundary
+
+    content {
+      sid = "Write${title(statement.key)}RolesUnderTheirBoundary"
+      actions = [
+        "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy",
+      ]
+      resources = [local.roles_in[statement.key]]
+
+      condition {
+        test     = "ArnEquals"
+        variable = "iam:PermissionsBoundary"
+        values   = [statement.value.arn]
+      }
+    }
   }
 
   statement {
-    sid       = "LetBuildsWearThem"
+    sid = "ManageRoles"
+    actions = [
+      "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole",
+      "iam:ListRolePolicies", "iam:TagRole", "iam:UntagRole", "iam:UpdateRoleDescription",
+    ]
+    resources = [local.roles_in.functions, local.roles_in.pipelines]
+  }
+
+  statement {
+    sid       = "PassRolesToBuilds"
     actions   = ["iam:PassRole"]
-    resources = [for role in ["builder", "deployer"] : "arn:aws:iam::${local.account.id}:role/*-${role}"]
+    resources = [local.roles_in.pipelines]
 
     condition {
       test     = "StringEquals"
@@ -263,7 +293,7 @@ data "aws_iam_policy_document" "operator_roles" {
     for_each = { codepipeline = aws_iam_role.pipeline, events = aws_iam_role.pipeline_start }
 
     content {
-      sid       = "Let${title(statement.key)}WearItsOwn"
+      sid       = "Pass${title(statement.key)}ItsOwn"
       actions   = ["iam:PassRole"]
       resources = statement.value[*].arn
 

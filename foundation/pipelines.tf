@@ -4,6 +4,7 @@ resource "aws_iam_role" "pipeline" {
   count = local.environment == null ? 0 : 1
 
   name               = "${local.organization}-pipeline"
+  path               = local.paths.services
   description        = "CodePipeline's own: passes releases on and starts what its stages name"
   assume_role_policy = data.aws_iam_policy_document.service_trust["codepipeline"].json
 }
@@ -95,6 +96,7 @@ resource "aws_iam_role" "pipeline_start" {
   count = local.environment == null ? 0 : 1
 
   name               = "${local.organization}-pipeline-start"
+  path               = local.paths.services
   description        = "EventBridge's own: starts the pipeline of a function whose release has been promoted here"
   assume_role_policy = data.aws_iam_policy_document.service_trust["events"].json
 }
@@ -116,7 +118,7 @@ data "aws_iam_policy_document" "pipeline_start" {
 }
 
 data "aws_iam_policy_document" "service_trust" {
-  for_each = toset(["codedeploy", "codepipeline", "events", "lambda"])
+  for_each = toset(["codepipeline", "events", "lambda"])
 
   statement {
     actions = ["sts:AssumeRole"]

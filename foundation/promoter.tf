@@ -59,6 +59,7 @@ resource "aws_iam_role" "promoter" {
   count = local.next == null ? 0 : 1
 
   name               = local.promoter_name
+  path               = local.paths.services
   description        = "Reads releases here, puts them to ${local.next.name}"
   assume_role_policy = data.aws_iam_policy_document.service_trust["lambda"].json
 }

@@ -1,4 +1,4 @@
-# What everybody may see: what runs where, and its logs. No state, no releases, no secrets.
+# What everybody may see: what of this template's runs where, and its logs. No state, no releases, no secrets.
 
 data "aws_iam_policy_document" "reader" {
   statement {
@@ -8,12 +8,24 @@ data "aws_iam_policy_document" "reader" {
       "codepipeline:ListActionExecutions", "codepipeline:ListPipelineExecutions",
     ]
     resources = ["arn:aws:codepipeline:${local.here}:*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/organization"
+      values   = [local.organization]
+    }
   }
 
   statement {
     sid       = "SeeBuilds"
     actions   = ["codebuild:BatchGetBuilds", "codebuild:BatchGetProjects", "codebuild:ListBuildsForProject"]
     resources = local.projects
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/organization"
+      values   = [local.organization]
+    }
   }
 
   statement {
@@ -31,6 +43,12 @@ data "aws_iam_policy_document" "reader" {
       "lambda:GetAlias", "lambda:GetFunctionConfiguration", "lambda:ListAliases", "lambda:ListVersionsByFunction",
     ]
     resources = ["arn:aws:lambda:${local.here}:function:*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/organization"
+      values   = [local.organization]
+    }
   }
 
   statement {
@@ -40,6 +58,12 @@ data "aws_iam_policy_document" "reader" {
       "logs:StartQuery",
     ]
     resources = [for of in ["codebuild", "lambda"] : "arn:aws:logs:${local.here}:log-group:/aws/${of}/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/organization"
+      values   = [local.organization]
+    }
   }
 
   statement {

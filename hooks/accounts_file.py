@@ -76,10 +76,10 @@ LONGEST_BUCKET = 63
 Check = Callable[[yaml.ScalarNode], str | None]
 
 
-class Shape(dict[str, "Check | Shape | list[Shape]"]):
+class Shape(dict[str, "Check | Shape | list[Shape] | list[Check]"]):
     """The keys of a mapping and what checks each; those in optional may be left out and have a default."""
 
-    optional: "dict[str, Any]" = {}  # noqa: RUF012  set on two instances below
+    optional: "dict[str, Any]" = {}  # noqa: RUF012  set on instances below
 
 
 def account_id(node: yaml.ScalarNode) -> str | None:
@@ -160,6 +160,23 @@ def git_address(node: yaml.ScalarNode) -> str | None:
     )
 
 
+def principal(node: yaml.ScalarNode) -> str | None:
+    """Return what is wrong with the ARN of whoever in ops may enter a role; * and ? stand for others."""
+    if re.fullmatch(r"arn:aws:iam::[0-9]{12}:(role|user)/[\w+=,.@/*?-]+", node.value, re.ASCII):
+        return None
+    return (
+        f"{node.value!r} is not the ARN of a role or user, such as arn:aws:iam::111111111111:role/aws-reserved/"
+        "sso.amazonaws.com/*/AWSReservedSSO_Operators_*"
+    )
+
+
+def resource(node: yaml.ScalarNode) -> str | None:
+    """Return what is wrong with the ARN of a resource; * and ? stand for others, but not for its service."""
+    if re.fullmatch(r"arn:aws:[a-z][a-z0-9-]*:[a-z0-9-]*:([0-9]{12})?:[\w+=,.@:/*?-]+", node.value, re.ASCII):
+        return None
+    return f"{node.value!r} is not the ARN of a resource, such as arn:aws:dynamodb:us-east-1:222222222222:table/prices"
+
+
 def boolean(node: yaml.ScalarNode) -> str | None:
     """Return what is wrong with a choice."""
     return None if node.tag.endswith(":bool") else f"{node.value!r} must be true or false"
@@ -171,18 +188,26 @@ ENVIRONMENT = Shape(
     state_bucket=bucket,
     artifacts_bucket=artifacts_bucket,
     approval=boolean,
+    shared=[resource],
 )
-ENVIRONMENT.optional = {"approval": False}
+ENVIRONMENT.optional = {"approval": False, "shared": []}
+PEOPLE = Shape(mfa=boolean, operators=[principal], developers=[principal], readers=[principal])
+PEOPLE.optional = {"mfa": False, "operators": [], "developers": [], "readers": []}
 ACCOUNTS = Shape(
     organization=words(20),
     region=region,
     github_owner=github_owner,
     template=git_address,
     bootstrap_role=role_name,
+    people=PEOPLE,
     ops=Shape(id=account_id, state_bucket=bucket),
     environments=[ENVIRONMENT],
 )
-ACCOUNTS.optional = {"template": None, "bootstrap_role": "lambda-template-bootstrap"}
+ACCOUNTS.optional = {
+    "template": None,
+    "bootstrap_role": "lambda-template-bootstrap",
+    "people": dict(PEOPLE.optional),
+}
 
 
 def nearest(word: str, known: "Any") -> str:
@@ -247,7 +272,7 @@ class AccountsFile:
                 self.fault(node, f"{prefix}{name}", "is missing")
         return {name: facts.get(name, shape.optional.get(name)) for name in shape}
 
-    def value(self, node: yaml.Node, shape: Check | Shape | list[Shape], path: str) -> "Any":
+    def value(self, node: yaml.Node, shape: "Check | Shape | list[Shape] | list[Check]", path: str) -> "Any":
         """Return the facts of a value, and note what is wrong in it."""
         if isinstance(shape, Shape):
             return self.mapping(node, shape, path)
@@ -255,7 +280,7 @@ class AccountsFile:
             if not isinstance(node, yaml.SequenceNode) or not node.value:
                 self.fault(node, path, "must be a list with at least one entry")
                 return []
-            return [self.mapping(entry, shape[0], f"{path}[{i}]") for i, entry in enumerate(node.value)]
+            return [self.value(entry, shape[0], f"{path}[{i}]") for i, entry in enumerate(node.value)]
         if not isinstance(node, yaml.ScalarNode) or node.tag.endswith(":null"):
             self.fault(node, path, "must be a single value")
             return None

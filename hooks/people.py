@@ -29,10 +29,12 @@ def switch_role_link(accounts: "dict[str, Any]", name: str, number: str, role: s
 def profiles(accounts: "dict[str, Any]") -> str:
     """Return the AWS CLI's profiles for all entrances."""
     organization = accounts["organization"]
+    device = f"mfa_serial = arn:aws:iam::{accounts['ops']['id']}:mfa/YOURS\n"
     return "\n".join(
         f"[profile {organization}-{name}-{role}]\n"
         f"role_arn = arn:aws:iam::{number}:role/{organization}-{role}\n"
         f"source_profile = {organization}-ops\n"
+        f"{device if accounts.get('people', {}).get('mfa') else ''}"
         f"region = {accounts['region']}\n"
         for name, number, role in entrances(accounts)
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SLOT = re.compile("@([A-Z_]+)@")
 FILLED = ".in"
+FOUNDATION = {"bootstrap_role", "people", "shared"}  # what of the accounts file is the foundation's alone
 
 
 def lay(layer: str, values: dict[str, str], environments: list[str]) -> None:
@@ -94,6 +95,15 @@ def revision(template: str, version: str) -> str:
     return found[1].decode() if found else version
 
 
+def without(facts: "Any", keys: "set[str]") -> "Any":
+    """Return facts without some keys, wherever they stand."""
+    if isinstance(facts, list):
+        return [without(each, keys) for each in facts]
+    if isinstance(facts, dict):
+        return {key: without(value, keys) for key, value in facts.items() if key not in keys}
+    return facts
+
+
 def write(path: str, facts: "dict[str, Any]") -> None:
     """Write facts as JSON, the same bytes on every platform."""
     with open(path, "wb") as file:
@@ -105,9 +115,8 @@ def main(
 ) -> None:
     """Make the repository out of what cookiecutter has copied into the current folder."""
     address = accounts.pop("template") or f"https://github.com/{accounts['github_owner']}/lambda-template"
-    accounts.pop("bootstrap_role")  # the foundation's alone
     made_from = {"template": address, "revision": revision(template, version), "version": version}
-    write("accounts.json", accounts)
+    write("accounts.json", without(accounts, FOUNDATION))
     write("template.json", {**made_from, "answers": answers})
 
     runtime = os.path.join(template, "runtimes", language)

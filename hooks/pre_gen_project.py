@@ -39,10 +39,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROLE_SUFFIXES = ("-builder", "-deployer")
-# What tells a sandbox from a function: the developer role may touch nothing without it. Its own name may have 12
-# characters, and a role, which is what may be named shortest, 64.
-SANDBOX_MARK = "-sandbox-"
+# What a function's roles for its pipeline are called, after its name.
+ROLE_SUFFIXES = ("-builder", "-deployer", "-planner", "-traffic", "-verifier")
+# What tells a sandbox from a function: no name of a function or an organization has two hyphens together. Its own
+# name may have 12 characters, and a role, which is what may be named shortest, 64.
+SANDBOX_MARK = "--sandbox-"
 LONGEST_FUNCTION_NAME = 64 - len(SANDBOX_MARK) - 12
 LONGEST_DESCRIPTION = 200
 # What the foundation creates as ORGANIZATION-NAME.
@@ -53,9 +54,10 @@ FOUNDATION_NAMES = (
     "operator",
     "pipeline",
     "pipeline-start",
+    "pipelines-boundary",
     "promoter",
     "reader",
-    "traffic",
+    "undelivered",
 )
 
 
@@ -75,8 +77,6 @@ def function_name_faults(name: str, language: str, organization: str | None) -> 
         )
     elif name.endswith(ROLE_SUFFIXES):
         yield f"{name!r} ends like the role of another function; choose a name without {', '.join(ROLE_SUFFIXES)}"
-    elif SANDBOX_MARK in name:
-        yield f"{name!r} reads like a sandbox; choose a name without {SANDBOX_MARK}"
     elif organization and name in {f"{organization}-{own}" for own in FOUNDATION_NAMES}:
         yield f"{name!r} is a name that the foundation uses for itself; choose another"
     elif package in taken(language):

@@ -38,7 +38,7 @@ class Sandbox:
     @property
     def full_name(self) -> str:
         """Return its name in AWS."""
-        return f"{FUNCTION}-sandbox-{self.name}"
+        return f"{FUNCTION}--sandbox-{self.name}"
 
     @property
     def state(self) -> str:

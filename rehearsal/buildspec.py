@@ -86,10 +86,13 @@ def schema() -> Any:
     return json.loads(Path(__file__).with_name("buildspec.schema.json").read_bytes())
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return a buildspec; raise ValueError if it is not as documented, or has what is not run here."""
+def read(path: Path, inline: str = "") -> dict[str, Any]:
+    """Return a buildspec, a file's or one whose text is given; path names it then.
+
+    Raises ValueError if it is not as documented, or has what is not run here.
+    """
     try:
-        spec: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+        spec: dict[str, Any] = yaml.safe_load(inline or path.read_text("utf-8"))
     except OSError as error:
         raise ValueError(f"{path.name}: cannot be read: {error.strerror}") from None
     for fault in jsonschema.Draft202012Validator(schema()).iter_errors(spec):
@@ -117,12 +120,15 @@ def run(
 ) -> Build:
     """Run a buildspec in a folder.
 
-    source: the folder with the source; it is worked in. buildspec: its path in there. environment: all that
+    source: the folder with the source; it is worked in. buildspec: its path in there, or, if it has lines,
+    itself, as a project may have it. environment: all that
     the commands see; it wins over the buildspec's own variables, as a CodeBuild project's does. on_command:
     told of each command that has ended. seconds: after which the build is ended. Raises BuildError, and
     ValueError for a buildspec that cannot be run.
     """
-    spec, build = read(source / buildspec), Build()
+    inline = buildspec if "\n" in buildspec else ""
+    buildspec = "the project's buildspec" if inline else buildspec
+    spec, build = read(source / buildspec, inline), Build()
     own = {name: str(value) for name, value in spec.get("env", {}).get("variables", {}).items()}
     variables = (
         own | {"CODEBUILD_SRC_DIR": str(source), "CODEBUILD_BUILD_SUCCEEDING": "1"} | dict(environment)

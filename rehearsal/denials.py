@@ -17,13 +17,14 @@ OF_FOUNDATION = {
     "pipeline-start": "foundation/pipelines.tf",
     "promoter": "foundation/promoter.tf",
     "reader": "foundation/reader.tf",
-    "traffic": "foundation/traffic.tf",
 }
 # What a function brings along: where its policy stands, and how that file names the function and the place.
 OF_FUNCTION = {
     "": ("deployment/permissions.tf", "local.function_name", "${local.accounts.region}:${local.account.id}"),
     "-builder": ("pipeline/builder.tf", "var.function_name", "${local.here}"),
     "-deployer": ("pipeline/deployer.tf", "var.function_name", "${local.here}"),
+    "-planner": ("pipeline/planner.tf", "var.function_name", "${local.here}"),
+    "-traffic": ("pipeline/traffic.tf", "var.function_name", "${local.here}"),
 }
 
 

@@ -21,7 +21,7 @@ from benchmarks.tools import compare, timed, tool
 from emulator.accounts import EmulatedAccounts
 
 ROUNDS = 5
-SANDBOX = "hello-lambda-sandbox-me"
+SANDBOX = "hello-lambda--sandbox-me"
 WATCH = """
 from operations import watch
 watch.test = lambda: True

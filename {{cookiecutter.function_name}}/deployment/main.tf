@@ -4,7 +4,7 @@ locals {
   release  = jsondecode(file("${path.module}/${var.release}"))
 
   # A sandbox has its own name and its own packages.
-  function_name = join("-sandbox-", compact([local.release.function, var.sandbox]))
+  function_name = join("--sandbox-", compact([local.release.function, var.sandbox]))
   packages      = var.sandbox == null ? "releases/${local.release.function}" : "sandboxes/${local.release.function}/${var.sandbox}"
 }
 
@@ -16,7 +16,7 @@ data "aws_kms_key" "account" {
 resource "aws_lambda_function" "function" {
   function_name = local.function_name
   description   = local.release.summary
-  role          = aws_iam_role.function.arn
+  role          = local.role_arn
   runtime       = local.release.runtime
   architectures = ["arm64"]
   handler       = local.release.handler

@@ -1,4 +1,5 @@
-# What the function may do: yours to extend. The boundary, from the foundation, caps it.
+# What the function may do: yours to extend, within the boundary of the foundation. That lets it use what has its name or
+# its tag, as all has that is made here, and what accounts.yaml names as shared.
 
 data "aws_iam_policy_document" "function" {
   statement {
@@ -14,7 +15,31 @@ data "aws_iam_policy_document" "function" {
   }
 }
 
-data "aws_iam_policy_document" "trust" {
+resource "aws_iam_role_policy" "function" {
+  name   = "function"
+  role   = local.role
+  policy = data.aws_iam_policy_document.function.json
+}
+
+# The function's role is made by pipeline/, a sandbox's here. Neither is ever allowed more than the boundary is, and of
+# that nothing but to the function itself.
+locals {
+  kind     = var.sandbox == null ? "functions" : "sandboxes"
+  role     = var.sandbox == null ? local.function_name : aws_iam_role.sandbox[0].name
+  role_arn = "arn:aws:iam::${local.account.id}:role/lambda-template/${local.kind}/${local.role}"
+}
+
+resource "aws_iam_role" "sandbox" {
+  count = var.sandbox == null ? 0 : 1
+
+  name                 = local.function_name
+  path                 = "/lambda-template/sandboxes/"
+  description          = "What ${local.function_name} may do"
+  assume_role_policy   = data.aws_iam_policy_document.sandbox_trust.json
+  permissions_boundary = "arn:aws:iam::${local.account.id}:policy/${local.accounts.organization}-boundary"
+}
+
+data "aws_iam_policy_document" "sandbox_trust" {
   statement {
     actions = ["sts:AssumeRole"]
 
@@ -23,17 +48,4 @@ data "aws_iam_policy_document" "trust" {
       identifiers = ["lambda.amazonaws.com"]
     }
   }
-}
-
-resource "aws_iam_role" "function" {
-  name                 = local.function_name
-  description          = "What ${local.function_name} may do"
-  assume_role_policy   = data.aws_iam_policy_document.trust.json
-  permissions_boundary = "arn:aws:iam::${local.account.id}:policy/${local.accounts.organization}-boundary"
-}
-
-resource "aws_iam_role_policy" "function" {
-  name   = "function"
-  role   = aws_iam_role.function.name
-  policy = data.aws_iam_policy_document.function.json
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What Plan and Deploy begin with: Terraform, the package at its place, the state of this environment.
+# What Deploy begins with: Terraform, the package at its place, the state of this environment.
 # Usage, from a release's folder: sh deployment/prepare.sh
 set -eu
 
@@ -19,7 +19,7 @@ metadata=$(python3 -c '
 import json, re
 release = json.load(open("release.json"))
 print(json.dumps({name: re.sub("[^ -~]", "?", release[name])[:500] for name in ("revision", "summary")}))')
-# Never overwritten: what is there under this name has these very bytes.
+# Never overwritten, as the bucket's policy says: what is there under this name should have these very bytes. check.sh looks.
 refused=$(aws s3api put-object --bucket "$ARTIFACTS_BUCKET" --key "$package" --body package.zip \
   --metadata "$metadata" --if-none-match '*' 2>&1) || case "$refused" in
   *PreconditionFailed*) ;;

@@ -14,7 +14,7 @@ resource "aws_codedeploy_deployment_group" "live" {
   app_name               = aws_codedeploy_app.function[0].name
   deployment_group_name  = aws_lambda_alias.live.name
   deployment_config_name = "CodeDeployDefault.Lambda${var.traffic}"
-  service_role_arn       = "arn:aws:iam::${local.account.id}:role/${local.accounts.organization}-traffic"
+  service_role_arn       = "arn:aws:iam::${local.account.id}:role/lambda-template/pipelines/${local.function_name}-traffic"
 
   deployment_style {
     deployment_type   = "BLUE_GREEN"

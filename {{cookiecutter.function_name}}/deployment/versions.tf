@@ -20,7 +20,7 @@ provider "aws" {
 
   default_tags {
     tags = merge(
-      { function = local.function_name, environment = var.environment },
+      { organization = local.accounts.organization, function = local.function_name, environment = var.environment },
       var.sandbox == null ? {} : { owner = local.release.owner },
     )
   }

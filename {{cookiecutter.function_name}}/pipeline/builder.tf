@@ -1,32 +1,30 @@
 # What builds the function, in the first environment alone. It runs the code of every commit, so it may do little.
 
-resource "aws_iam_role" "builder" {
-  count = local.builds ? 1 : 0
-
-  name               = "${var.function_name}-builder"
-  description        = "Builds ${var.function_name}"
-  assume_role_policy = data.aws_iam_policy_document.trust["builder"].json
-}
-
-resource "aws_iam_role_policy" "builder" {
-  count = local.builds ? 1 : 0
-
-  name   = "builder"
-  role   = aws_iam_role.builder[0].name
-  policy = data.aws_iam_policy_document.builder[0].json
-}
-
 data "aws_iam_policy_document" "builder" {
   count = local.builds ? 1 : 0
 
-  statement {
-    sid     = "CloneSource"
-    actions = ["codeconnections:UseConnection", "codestar-connections:UseConnection"]
-    # AWS knows a connection by both prefixes.
-    resources = [
-      local.github.configuration.ConnectionArn,
-      replace(local.github.configuration.ConnectionArn, ":codestar-connections:", ":codeconnections:"),
-    ]
+  # Its own repository, and to read it. AWS knows a connection by two prefixes, and the conditions too.
+  # https://docs.aws.amazon.com/dtconsole/latest/userguide/security-iam.html#permissions-reference-connections-use
+  dynamic "statement" {
+    for_each = ["codeconnections", "codestar-connections"]
+
+    content {
+      sid       = "CloneSourceBy${title(replace(statement.value, "-", ""))}"
+      actions   = ["${statement.value}:UseConnection"]
+      resources = [replace(local.github.configuration.ConnectionArn, ":codestar-connections:", ":${statement.value}:")]
+
+      condition {
+        test     = "StringEquals"
+        variable = "${statement.value}:FullRepositoryId"
+        values   = [local.github.configuration.FullRepositoryId]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "${statement.value}:ProviderPermissionsRequired"
+        values   = ["read_only"]
+      }
+    }
   }
 
   statement {
@@ -36,9 +34,15 @@ data "aws_iam_policy_document" "builder" {
   }
 
   statement {
-    sid       = "PassArtifacts"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
-    resources = ["arn:aws:s3:::${local.store}/${local.folder}/*"]
+    sid       = "TakeSource"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = ["${local.folder}/Source/*"]
+  }
+
+  statement {
+    sid       = "PassRelease"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.folder}/Release/*"]
   }
 
   statement {

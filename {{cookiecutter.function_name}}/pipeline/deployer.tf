@@ -1,28 +1,8 @@
 # What deploys the function: exactly what deployment/ manages, by this function's name. Yours to extend, with
 # deployment/permissions.tf in mind: that says what the function may do, this what its deployment may create.
 
-resource "aws_iam_role" "deployer" {
-  name               = "${var.function_name}-deployer"
-  description        = "Deploys ${var.function_name}"
-  assume_role_policy = data.aws_iam_policy_document.trust["deployer"].json
-}
-
-resource "aws_iam_role_policy" "deployer" {
-  for_each = {
-    function = data.aws_iam_policy_document.deployer_function.json
-    pipeline = data.aws_iam_policy_document.deployer_pipeline.json
-    traffic  = data.aws_iam_policy_document.deployer_traffic.json
-  }
-
-  name   = each.key
-  role   = aws_iam_role.deployer.name
-  policy = each.value
-}
-
 locals {
-  function      = "arn:aws:lambda:${local.here}:function:${var.function_name}"
-  function_role = "${local.role_prefix}/${var.function_name}"
-  boundary      = "arn:aws:iam::${local.account.id}:policy/${local.accounts.organization}-boundary"
+  function = "arn:aws:lambda:${local.here}:function:${var.function_name}"
   traffic = [
     "arn:aws:codedeploy:${local.here}:application:${var.function_name}",
     "arn:aws:codedeploy:${local.here}:deploymentgroup:${var.function_name}/live",
@@ -48,31 +28,27 @@ data "aws_iam_policy_document" "deployer_function" {
   }
 
   statement {
-    sid       = "CreateAndChangeRoleUnderTheBoundary"
-    actions   = ["iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy"]
-    resources = [local.function_role]
+    sid       = "ChangeRoleUnderTheBoundary"
+    actions   = ["iam:DeleteRolePolicy", "iam:PutRolePolicy"]
+    resources = [aws_iam_role.function.arn]
 
     condition {
       test     = "ArnEquals"
       variable = "iam:PermissionsBoundary"
-      values   = [local.boundary]
+      values   = [aws_iam_role.function.permissions_boundary]
     }
   }
 
   statement {
-    sid = "ManageRole"
-    actions = [
-      "iam:DeleteRole", "iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
-      "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies", "iam:TagRole", "iam:UntagRole",
-      "iam:UpdateAssumeRolePolicy", "iam:UpdateRoleDescription",
-    ]
-    resources = [local.function_role]
+    sid       = "ReadRole"
+    actions   = ["iam:GetRolePolicy"]
+    resources = [aws_iam_role.function.arn]
   }
 
   statement {
-    sid       = "LetFunctionWearRole"
+    sid       = "PassRoleToLambda"
     actions   = ["iam:PassRole"]
-    resources = [local.function_role]
+    resources = [aws_iam_role.function.arn]
 
     condition {
       test     = "StringEquals"
@@ -143,9 +119,9 @@ data "aws_iam_policy_document" "deployer_traffic" {
   }
 
   statement {
-    sid       = "LetCodeDeployWearItsOwn"
+    sid       = "PassRoleToCodeDeploy"
     actions   = ["iam:PassRole"]
-    resources = ["${local.role_prefix}/${local.accounts.organization}-traffic"]
+    resources = ["${local.iam}:role${local.paths.pipelines}${var.function_name}-traffic"]
 
     condition {
       test     = "StringEquals"
@@ -163,9 +139,9 @@ data "aws_iam_policy_document" "deployer_pipeline" {
   }
 
   statement {
-    sid       = "PassArtifacts"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
-    resources = ["arn:aws:s3:::${local.store}/${local.folder}/*"]
+    sid       = "TakeReleaseAndPlan"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = [for artifact in local.deploy.inputs : "${local.folder}/${artifact}/*"]
   }
 
   statement {
@@ -201,6 +177,6 @@ data "aws_iam_policy_document" "deployer_pipeline" {
   statement {
     sid       = "WriteLog"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = [for step in ["deploy", "plan"] : "arn:aws:logs:${local.here}:log-group:/aws/codebuild/${var.function_name}-${step}:*"]
+    resources = ["${aws_cloudwatch_log_group.step["deploy"].arn}:*"]
   }
 }

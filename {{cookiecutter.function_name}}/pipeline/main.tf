@@ -1,17 +1,18 @@
 locals {
-  accounts    = jsondecode(file("${path.module}/../accounts.json"))
-  names       = local.accounts.environments[*].name
-  position    = index(local.names, var.environment)
-  account     = local.accounts.environments[local.position]
-  builds      = local.position == 0
-  promotes    = local.position < length(local.names) - 1
-  here        = "${local.accounts.region}:${local.account.id}" # as in ARNs
-  role_prefix = "arn:aws:iam::${local.account.id}:role"
-  artifacts   = "arn:aws:s3:::${local.account.artifacts_bucket}"
-  store       = "${local.account.artifacts_bucket}-pipelines" # the foundation's, which expires
-  console     = "https://${local.accounts.region}.console.aws.amazon.com/codesuite"
-  # CodePipeline names the folder of a pipeline's artifacts so.
-  folder = substr(var.function_name, 0, min(20, length(var.function_name)))
+  accounts  = jsondecode(file("${path.module}/../accounts.json"))
+  names     = local.accounts.environments[*].name
+  position  = index(local.names, var.environment)
+  account   = local.accounts.environments[local.position]
+  builds    = local.position == 0
+  promotes  = local.position < length(local.names) - 1
+  here      = "${local.accounts.region}:${local.account.id}" # as in ARNs
+  iam       = "arn:aws:iam::${local.account.id}"
+  paths     = { for kind in ["functions", "pipelines", "services"] : kind => "/lambda-template/${kind}/" } # as in foundation/main.tf
+  artifacts = "arn:aws:s3:::${local.account.artifacts_bucket}"
+  store     = "${local.account.artifacts_bucket}-pipelines" # the foundation's, which expires
+  console   = "https://${local.accounts.region}.console.aws.amazon.com/codesuite"
+  # CodePipeline names the folder of a pipeline's artifacts so, and in it one for each artifact.
+  folder = "arn:aws:s3:::${local.store}/${substr(var.function_name, 0, min(20, length(var.function_name)))}"
 
   # What happens to a release here, stage by stage. One without actions is left out.
   stages = [
@@ -113,7 +114,7 @@ data "aws_codestarconnections_connection" "github" {
 
 resource "aws_codepipeline" "pipeline" {
   name          = var.function_name
-  role_arn      = "${local.role_prefix}/${local.accounts.organization}-pipeline"
+  role_arn      = "${local.iam}:role${local.paths.services}${local.accounts.organization}-pipeline"
   pipeline_type = "V2"
   # Of what waits for a stage, only the newest goes on.
   execution_mode = "SUPERSEDED"
@@ -153,5 +154,5 @@ resource "aws_codepipeline" "pipeline" {
     }
   }
 
-  depends_on = [aws_codebuild_project.step, aws_iam_role_policy.builder, aws_iam_role_policy.deployer]
+  depends_on = [aws_codebuild_project.step, aws_iam_role_policy.step, aws_iam_role.function]
 }

@@ -20,7 +20,7 @@ resource "aws_cloudwatch_event_target" "promoted" {
 
   rule     = aws_cloudwatch_event_rule.promoted[0].name
   arn      = aws_codepipeline.pipeline.arn
-  role_arn = "${local.role_prefix}/${local.accounts.organization}-pipeline-start"
+  role_arn = "${local.iam}:role${local.paths.services}${local.accounts.organization}-pipeline-start"
 
   dead_letter_config {
     arn = "arn:aws:sqs:${local.here}:${local.accounts.organization}-undelivered" # told of by the foundation's alarm

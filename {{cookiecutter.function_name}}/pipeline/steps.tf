@@ -6,26 +6,27 @@ locals {
       wanted    = local.builds
       minutes   = 30
       buildspec = "buildspec.yml"
-      role      = one(aws_iam_role.builder[*].arn)
+      role      = "builder"
       variables = { BRANCH = var.branch }
     }
     plan = {
-      wanted    = local.account.approval
-      minutes   = 30
-      buildspec = "deployment/plan.yml"
-      role      = aws_iam_role.deployer.arn
+      wanted  = local.account.approval
+      minutes = 30
+      # Its text, not a file of the release: before a person has approved, nothing of that says what is run.
+      buildspec = templatefile("${path.module}/plan.yml", { install = file("${path.module}/../deployment/install-terraform.sh") })
+      role      = "planner"
       variables = local.variables
     }
     deploy = {
       wanted    = true
       minutes   = 150 # the slowest shift of traffic takes 100
       buildspec = "deployment/buildspec.yml"
-      role      = aws_iam_role.deployer.arn
+      role      = "deployer"
       variables = local.variables
     }
   } : name => step if step.wanted }
 
-  # What plan.yml and buildspec.yml in deployment/ read.
+  # What plan.yml and deployment/buildspec.yml read.
   variables = {
     ARTIFACTS_BUCKET = local.account.artifacts_bucket
     ENVIRONMENT      = var.environment
@@ -38,8 +39,8 @@ resource "aws_codebuild_project" "step" {
   for_each = local.steps
 
   name           = "${var.function_name}-${each.key}"
-  description    = "Runs ${each.value.buildspec} of ${var.function_name}"
-  service_role   = each.value.role
+  description    = "Step ${each.key} of ${var.function_name}"
+  service_role   = aws_iam_role.step[each.value.role].arn
   encryption_key = data.aws_kms_key.account.arn
   build_timeout  = each.value.minutes
 
@@ -93,24 +94,5 @@ resource "aws_codebuild_report_group" "tests" {
 
   export_config {
     type = "NO_EXPORT"
-  }
-}
-
-data "aws_iam_policy_document" "trust" {
-  for_each = { builder = ["build"], deployer = ["deploy", "plan"] }
-
-  statement {
-    actions = ["sts:AssumeRole"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["codebuild.amazonaws.com"]
-    }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = [for step in each.value : "arn:aws:codebuild:${local.here}:project/${var.function_name}-${step}"]
-    }
   }
 }

@@ -17,13 +17,14 @@ provider "aws" {
   allowed_account_ids = [local.account.id]
 
   assume_role {
-    role_arn = "${local.role_prefix}/${local.accounts.organization}-operator"
+    role_arn = "${local.iam}:role/${local.accounts.organization}-operator"
   }
 
   default_tags {
     tags = {
-      function    = var.function_name
-      environment = var.environment
+      organization = local.accounts.organization
+      function     = var.function_name
+      environment  = var.environment
     }
   }
 }

@@ -1,0 +1,91 @@
+# What plans a deployment before a person has approved it: reads what deployment/ manages, and its state, and changes
+# nothing. Whoever extends deployer.tf extends what is read here.
+
+data "aws_iam_policy_document" "planner" {
+  statement {
+    sid = "ReadFunction"
+    actions = [
+      "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:ListTags",
+      "lambda:ListVersionsByFunction",
+    ]
+    resources = [local.function, "${local.function}:*"]
+  }
+
+  statement {
+    sid       = "ReadRole"
+    actions   = ["iam:GetRolePolicy"]
+    resources = [aws_iam_role.function.arn]
+  }
+
+  statement {
+    sid       = "ReadLog"
+    actions   = ["logs:ListTagsForResource"]
+    resources = ["arn:aws:logs:${local.here}:log-group:/aws/lambda/${var.function_name}"]
+  }
+
+  statement {
+    sid       = "FindLog"
+    actions   = ["logs:DescribeLogGroups"]
+    resources = ["*"] # takes no other
+  }
+
+  statement {
+    sid       = "ReadAlarms"
+    actions   = ["cloudwatch:ListTagsForResource"]
+    resources = ["arn:aws:cloudwatch:${local.here}:alarm:${var.function_name}-*"]
+  }
+
+  statement {
+    sid       = "FindAlarms"
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = ["arn:aws:cloudwatch:${local.here}:alarm:*"] # takes no narrower one
+  }
+
+  statement {
+    sid       = "ReadTraffic"
+    actions   = ["codedeploy:GetApplication", "codedeploy:GetDeploymentGroup", "codedeploy:ListTagsForResource"]
+    resources = local.traffic
+  }
+
+  statement {
+    sid       = "FindArtifacts"
+    actions   = ["s3:GetBucketAcl", "s3:GetBucketLocation"]
+    resources = ["arn:aws:s3:::${local.store}"]
+  }
+
+  statement {
+    sid       = "TakeRelease"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = ["${local.folder}/Release/*"]
+  }
+
+  statement {
+    sid       = "PassPlan"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.folder}/Plan/*"]
+  }
+
+  statement {
+    sid       = "FindState"
+    actions   = ["s3:ListBucket"]
+    resources = ["arn:aws:s3:::${local.account.state_bucket}"]
+  }
+
+  statement {
+    sid       = "ReadState"
+    actions   = ["s3:GetObject"]
+    resources = ["arn:aws:s3:::${local.account.state_bucket}/${local.variables.STATE_KEY}"]
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+    resources = [data.aws_kms_key.account.arn]
+  }
+
+  statement {
+    sid       = "WriteLog"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["arn:aws:logs:${local.here}:log-group:/aws/codebuild/${var.function_name}-plan:*"]
+  }
+}

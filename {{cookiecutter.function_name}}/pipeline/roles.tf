@@ -1,0 +1,97 @@
+# The function's roles in this account. Those of its pipeline say what they may do in a file of their own; what the function
+# itself may do, deployment/permissions.tf says. Whom they trust is said here, by operators alone.
+
+locals {
+  roles = { for role, of in {
+    builder = {
+      wanted   = local.builds
+      does     = "Builds"
+      service  = "codebuild"
+      sources  = ["project/${var.function_name}-build"]
+      policies = { builder = one(data.aws_iam_policy_document.builder[*].json) }
+    }
+    planner = {
+      wanted   = local.account.approval
+      does     = "Plans deployments of"
+      service  = "codebuild"
+      sources  = ["project/${var.function_name}-plan"]
+      policies = { planner = data.aws_iam_policy_document.planner.json }
+    }
+    deployer = {
+      wanted  = true
+      does    = "Deploys"
+      service = "codebuild"
+      sources = ["project/${var.function_name}-deploy"]
+      policies = {
+        function = data.aws_iam_policy_document.deployer_function.json
+        pipeline = data.aws_iam_policy_document.deployer_pipeline.json
+        traffic  = data.aws_iam_policy_document.deployer_traffic.json
+      }
+    }
+    traffic = {
+      wanted   = true
+      does     = "Moves traffic of"
+      service  = "codedeploy"
+      sources  = ["deploymentgroup:${var.function_name}/live"]
+      policies = { traffic = data.aws_iam_policy_document.traffic.json }
+    }
+  } : role => of if of.wanted }
+}
+
+resource "aws_iam_role" "step" {
+  for_each = local.roles
+
+  name                 = "${var.function_name}-${each.key}"
+  path                 = local.paths.pipelines
+  description          = "${each.value.does} ${var.function_name}"
+  assume_role_policy   = data.aws_iam_policy_document.trust[each.key].json
+  permissions_boundary = "${local.iam}:policy/${local.accounts.organization}-pipelines-boundary"
+}
+
+resource "aws_iam_role_policy" "step" {
+  for_each = merge([for role, of in local.roles : {
+    for name, policy in of.policies : "${role}-${name}" => { role = role, name = name, policy = policy }
+  }]...)
+
+  name   = each.value.name
+  role   = aws_iam_role.step[each.value.role].name
+  policy = each.value.policy
+}
+
+data "aws_iam_policy_document" "trust" {
+  for_each = local.roles
+
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["${each.value.service}.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [for source in each.value.sources : "arn:aws:${each.value.service}:${local.here}:${source}"]
+    }
+  }
+}
+
+resource "aws_iam_role" "function" {
+  name                 = var.function_name
+  path                 = local.paths.functions
+  description          = "What ${var.function_name} may do"
+  assume_role_policy   = data.aws_iam_policy_document.function_trust.json
+  permissions_boundary = "${local.iam}:policy/${local.accounts.organization}-boundary"
+}
+
+data "aws_iam_policy_document" "function_trust" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
