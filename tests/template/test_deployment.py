@@ -45,11 +45,12 @@ class World:
         self.deployed += 1
         return Path(shutil.copytree(self.built, self.folder / f"release-{self.deployed}"))
 
-    def deploy(self, release: Path) -> None:
+    def deploy(self, release: Path, *tools: Path) -> None:
+        """Deploy a release; tools: folders whose commands come before others."""
         home = self.folder / f"home-{self.deployed}"
         home.mkdir(exist_ok=True)
         variables = {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join(map(str, [*tools, Path(sys.executable).parent, os.environ["PATH"]])),
             "HOME": str(home),
             **self.accounts.environment(self.environment["id"], self.facts["region"]),
             **terraform.environment(home),
@@ -234,6 +235,23 @@ def test_errors_that_the_version_before_has_anyhow_do_not_stop_a_fix(world: Worl
 
     live = functions.get_function_configuration(FunctionName="hello-lambda", Qualifier="live")
     assert live["Description"] == "the fix"
+
+
+def test_a_look_that_fails_is_not_the_end_of_a_shift(world: World, deployed: Path, tmp_path: Path) -> None:
+    aws, failed = tmp_path / "aws", tmp_path / "failed"
+    script = f"""\
+#!/bin/sh
+case "$*" in "deploy get-deployment "*) test -e {failed} || {{ touch {failed}; exit 254; }} ;; esac
+exec {Path(sys.executable).with_name("aws")} "$@"
+"""
+    aws.write_text(script)
+    aws.chmod(0o755)
+
+    world.deploy(canary(world.another("looked at once more")), tmp_path)
+
+    assert failed.exists()
+    live = world.client("lambda").get_function_configuration(FunctionName="hello-lambda", Qualifier="live")
+    assert live["Description"] == "looked at once more"
 
 
 def test_a_shift_that_a_stopped_build_has_left_behind_comes_to_its_end_first(
