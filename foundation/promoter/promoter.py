@@ -48,10 +48,14 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """What a pipeline asks for: the release of a function, at a place of the artifact store."""
+    """What a pipeline asks for: the release of a function, at a place of the artifact store.
+
+    commit: of which it must be; empty where the pipeline takes what was promoted to it.
+    """
 
     id: str
     function: str
+    commit: str
     bucket: str
     key: str
 
@@ -61,10 +65,12 @@ class Job:
         job = event["CodePipeline.job"]
         data = job["data"]
         try:
-            function = data["actionConfiguration"]["configuration"]["UserParameters"]
-            if not FUNCTION.fullmatch(function):
+            parameters = data["actionConfiguration"]["configuration"]["UserParameters"]
+            function, _, commit = parameters.partition(" ")
+            if not FUNCTION.fullmatch(function) or (commit and not REVISION.fullmatch(commit)):
                 raise RefusedError(
-                    "UserParameters: must be the name of the function, which is the pipeline's"
+                    "UserParameters: must be the name of the function, which is the pipeline's, "
+                    "and after a space the commit that it has built, if it builds"
                 )
             if "continuationToken" in data:
                 raise RefusedError("continuationToken: a promotion is never continued")
@@ -73,7 +79,7 @@ class Job:
             if location["type"] != "S3":
                 raise RefusedError("inputArtifacts: the release must be in S3")
             place = location["s3Location"]
-            found = Job(job["id"], function, place["bucketName"], place["objectKey"])
+            found = Job(job["id"], function, commit, place["bucketName"], place["objectKey"])
         except (KeyError, TypeError) as error:
             raise RefusedError(f"the job is not one of CodePipeline's: {error} is missing or wrong") from None
         except ValueError:
@@ -173,14 +179,23 @@ def fetch(job: Job, package: IO[bytes]) -> dict[str, str]:
         raise RefusedError(f"{where} is a release of {release['function'][:64]!r}, not of {job.function}")
     if not REVISION.fullmatch(release["revision"]):
         raise RefusedError(f"{where}: the revision is not a full commit id")
+    if job.commit and release["revision"] != job.commit:
+        raise RefusedError(
+            f"{where}: release.json says that it is of commit {release['revision']}; this is {job.commit}"
+        )
     if release["sha256"] != sha256:
         raise RefusedError(f"{where}: package.zip is not what release.json describes; its sha256 is {sha256}")
     return release
 
 
 def summary(release: dict[str, str]) -> str:
-    """Return a release's summary as one line that S3 and CodePipeline take, whatever a build wrote there."""
-    return "".join(c if " " <= c <= "~" else "?" for c in release["summary"])[:LONGEST_SUMMARY]
+    """Return a release's summary as one line that S3 and CodePipeline take, whatever a build wrote there.
+
+    It begins with the revision.
+    """
+    revision = release["revision"][:12]
+    said = f"{revision} {release['summary'].removeprefix(revision).strip()}"
+    return "".join(c if " " <= c <= "~" else "?" for c in said)[:LONGEST_SUMMARY]
 
 
 def put(job: Job, release: dict[str, str], package: IO[bytes]) -> str:

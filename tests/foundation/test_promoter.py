@@ -107,6 +107,27 @@ def failure(job: dict[str, Any], kind: str) -> str:
     return message
 
 
+def test_a_release_is_promoted_only_as_the_commit_that_the_pipeline_has_built(promotion: Promotion) -> None:
+    """A build runs the code of its commit, which may write anything into release.json."""
+    promotion.store(release_zip())
+
+    job = promotion.deliver(promotion.event(f"hello-lambda {'f' * 40}"))
+
+    message = f"release.json says that it is of commit {REVISION}; this is {'f' * 40}"
+    assert message in failure(job, "ConfigurationError")
+    assert promotion.promoted() == []
+    assert promotion.deliver(promotion.event(f"hello-lambda {REVISION}"))["status"] == "Succeeded"
+
+
+def test_what_people_see_of_a_release_begins_with_its_revision(promotion: Promotion) -> None:
+    promotion.store(release_zip(summary="fedcba987654 Mend a typo (Ada)"))
+
+    job = promotion.deliver(promotion.event())
+
+    said = "0123456789ab fedcba987654 Mend a typo (Ada)"
+    assert job["result"]["executionDetails"]["summary"] == said
+
+
 def test_a_release_arrives_unchanged_with_its_revision(promotion: Promotion) -> None:
     release = release_zip()
     promotion.store(release)
@@ -252,7 +273,7 @@ def test_a_malformed_job_is_refused_by_the_field_at_fault(
         ("Say \"hi\" to 'all'", "Say \"hi\" to 'all'"),
         ("first\nsecond\r\n\x00", "first?second???"),
         ("Grüße 😀", "Gr??e ?"),
-        ("x" * 4000, "x" * 500),
+        ("x" * 4000, "x" * 487),
     ],
 )
 def test_whatever_a_build_wrote_as_summary_arrives_as_one_line(
@@ -263,8 +284,8 @@ def test_whatever_a_build_wrote_as_summary_arrives_as_one_line(
     job = promotion.deliver(promotion.event())
 
     head = promotion.stage.head_object(Bucket=STAGE["artifacts_bucket"], Key="promoted/hello-lambda.zip")
-    assert head["Metadata"]["codepipeline-artifact-revision-summary"] == arrives
-    assert job["result"]["executionDetails"]["summary"] == arrives
+    assert head["Metadata"]["codepipeline-artifact-revision-summary"] == f"{REVISION[:12]} {arrives}"
+    assert job["result"]["executionDetails"]["summary"] == f"{REVISION[:12]} {arrives}"
 
 
 def test_the_job_s_credentials_are_in_no_log_and_no_answer(promotion: Promotion) -> None:

@@ -25,10 +25,11 @@ locals {
   ]
 
   github = {
-    name     = "Source"
-    category = "Source"
-    provider = "CodeStarSourceConnection"
-    outputs  = ["Source"]
+    name      = "Source"
+    category  = "Source"
+    provider  = "CodeStarSourceConnection"
+    namespace = "Source"
+    outputs   = ["Source"]
     configuration = {
       ConnectionArn        = one(data.aws_codestarconnections_connection.github[*].arn)
       FullRepositoryId     = "${local.accounts.github_owner}/${var.function_name}"
@@ -95,8 +96,9 @@ locals {
     provider = "Lambda"
     inputs   = ["Release"]
     configuration = {
-      FunctionName   = "${local.accounts.organization}-promoter"
-      UserParameters = var.function_name
+      FunctionName = "${local.accounts.organization}-promoter"
+      # Where it is known of which commit a release is, what a build says of that is not taken on trust.
+      UserParameters = join(" ", concat([var.function_name], local.builds ? ["#{Source.CommitId}"] : []))
     }
   }
 }
