@@ -53,12 +53,12 @@ from emulator import (
 from emulator.accounts import CONTROL, EmulatedAccounts, JournalEntry
 from emulator.calls import AwsError, Call, Caller, Check, owner
 from emulator.codedeploy import Traffic
-from emulator.judge import verdict
+from emulator.judge import tags, verdict
 from emulator.judge.bases import basis
 from emulator.lambda_ import Functions, check_rate
 
 # For what they answer and check.
-SERVICES = (codebuild, connections, dynamodb, iam, logs, secretsmanager, sqs)
+SERVICES = (codebuild, connections, dynamodb, iam, logs, secretsmanager, sqs, tags)
 ANSWERS_KEPT, LARGEST_KEPT = 200, 100_000  # in bytes
 
 Judge = Callable[[Call], list[Check]]

@@ -153,6 +153,14 @@ def named_by(call: Call, pattern: str) -> str:
 
 def tagged(call: Call) -> dict[str, str | None]:
     """Return the condition keys of the tags that a call sets."""
-    given = call.parameters.get("Tags") or call.parameters.get("tags") or {}
-    pairs = given.items() if isinstance(given, dict) else [tuple(tag.values())[:2] for tag in given]
-    return {f"aws:requesttag/{key}".lower(): str(v) for key, v in pairs} | {"aws:requesttag/*": None}
+    given = pairs(call.parameters.get("Tags") or call.parameters.get("tags"))
+    return {f"aws:requesttag/{key}".lower(): value for key, value in given.items()} | {
+        "aws:requesttag/*": None
+    }
+
+
+def pairs(tags: Any) -> dict[str, str]:
+    """Return tags by key; services list them, or not, under various names."""
+    if not isinstance(tags, dict):
+        tags = dict(tuple(tag.values())[:2] for tag in tags or [])
+    return {key: str(value) for key, value in tags.items()}

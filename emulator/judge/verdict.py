@@ -1,12 +1,14 @@
 """Each call against the policies that govern it, as IAM would judge it."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from typing import Any
 
+from moto.backends import get_backend
 from moto.iam.models import iam_backends
 
-from emulator.calls import MISSING, PERSON, AwsError, Basis, Call, Caller, Check, Request, claims
-from emulator.judge.checks import AWS, asked, completed, context
+from emulator.calls import MISSING, PERSON, AwsError, Basis, Call, Caller, Check, Request, claims, doc
+from emulator.judge.checks import AWS, asked, completed, context, foreign, pairs
 from emulator.judge.policies import Document, Policies, UnknownError, decide, mentioned, parse
 
 ADMINISTRATOR = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
@@ -19,6 +21,7 @@ DENIED = {"s3": "AccessDenied", "iam": "AccessDenied", "sts": "AccessDenied", "s
 Guarded = tuple[Document | None, str, bool]
 Guard = Callable[[str, str], Guarded]
 GUARDS: dict[str, Guard] = {}
+TAGS: dict[str, tuple[Any, Callable[[Any, str, str], Any]]] = {}  # by ARN: moto's service, and what reads it
 
 
 def guards(service: str, *, rests: Basis = MISSING) -> Callable[[Guard], Guard]:
@@ -75,7 +78,9 @@ def check(caller: Caller, region: str, action: str, resource: str, told: dict[st
     }
     identity, boundary = policies_of(caller.role) if caller.role else ([], None)
     policies = Policies(identity or [], boundary, of_resource, delegating)
-    known = completed(action, mentioned(policies), known | told)
+    keys = mentioned(policies)
+    known |= told | principal_tags(caller) | resource_tags(action, resource, keys)
+    known = completed(action, keys, known)
     if identity is None:
         denied: str | None = f"because there is no role {caller.role.rpartition('/')[2]} in {caller.account}"
     else:
@@ -87,16 +92,55 @@ def check(caller: Caller, region: str, action: str, resource: str, told: dict[st
     return Check(caller, action, resource, owned_by, known, denied)
 
 
+@claims(
+    "a role's tags are those of its sessions",
+    doc("IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principaltag"),
+)
+def principal_tags(caller: Caller) -> dict[str, str | None]:
+    """Return the condition keys of the tags of the caller's role."""
+    role = role_of(caller.role) if caller.role else None
+    tags = {f"aws:principaltag/{key}".lower(): value for key, value in pairs(role and role.tags).items()}
+    return tags | {"aws:principaltag/*": None}
+
+
+@claims(
+    "a resource's tags are told for the actions that AWS lists",
+    doc("IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourcetag"),
+)
+def resource_tags(action: str, resource: str, keys: Collection[str]) -> dict[str, str | None]:
+    """Return those among condition keys that are of a resource's tags, if they can be read.
+
+    Of a role that is passed they cannot: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_tags.html
+    says that they must not be relied upon.
+    """
+    wanted = [key for key in keys if re.match("(aws|iam):resourcetag/", key) and not foreign(action, key)]
+    if not wanted or action == "iam:PassRole":
+        return {}
+    _, _, service, region, account, end = [*resource.split(":", 5), *[""] * 5][:6]
+    for pattern, (of_moto, read) in TAGS.items():
+        if found := re.fullmatch(pattern, f"{service}:{end}"):
+            backend = get_backend(of_moto)[account][region or "aws"]
+            kept = read(backend, f"arn:aws:{service}:{region}:{account}:{found[1]}", found[2])
+            tags = {key.lower(): value for key, value in pairs(kept).items()}
+            return {key: tags.get(key.partition("/")[2]) for key in wanted}
+    return {}
+
+
 def policies_of(role: str) -> tuple[list[Document] | None, Document | None]:
     """Return the policies of a role, None if there is no such role, and its boundary, None if it has none."""
-    backend, name = iam_backends[role.split(":")[4]]["aws"], role.rpartition("/")[2]
-    found = next((known for known in backend.get_roles() if known.name == name), None)
+    found = role_of(role)
     if found is None:
-        return ([ADMINISTRATOR] if name == PERSON else None), None
-    boundary = found.permissions_boundary_arn
+        return ([ADMINISTRATOR] if role.endswith(f"/{PERSON}") else None), None
+    backend, boundary = iam_backends[role.split(":")[4]]["aws"], found.permissions_boundary_arn
     identity = [parse(text) for text in found.policies.values()]
     identity += [managed(policy) for policy in found.managed_policies.values()]
     return identity, managed(backend.get_policy(boundary)) if boundary else None
+
+
+def role_of(arn: str) -> Any:
+    """Return the role of an ARN, None if there is none of its name."""
+    roles, name = iam_backends[arn.split(":")[4]]["aws"].get_roles(), arn.rpartition("/")[2]
+    return next((role for role in roles if role.name == name), None)
 
 
 def managed(policy: Any) -> Document:

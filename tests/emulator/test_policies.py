@@ -495,6 +495,298 @@ def test_what_the_judge_does_not_read_is_an_error(judged: Judged) -> None:
     assert judged.answers("kms", "encrypt", KeyId=key, Plaintext=b"it") == "EmulatorNotImplemented"
 
 
+# Tags: of the caller's role, and of what a call acts on
+
+
+def test_a_role_s_tags_fill_a_resource_and_a_condition(judged: Judged) -> None:
+    iam, sqs = (judged.accounts.client(service, OURS, REGION) for service in ("iam", "sqs"))
+    own, other = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("of-hello", "of-other"))
+    queues = f"arn:aws:sqs:{REGION}:{OURS}:of-${{aws:PrincipalTag/function}}"
+    judged.write(statement(action="sqs:SendMessage", resource=queues))
+    send: dict[str, Any] = {"QueueUrl": own, "MessageBody": "it"}
+    assert judged.answers("sqs", "send_message", **send) == "AccessDeniedException"
+
+    iam.tag_role(RoleName="a-role", Tags=[{"Key": "function", "Value": "hello"}])
+    assert judged.answers("sqs", "send_message", **send) == ""
+    assert judged.answers("sqs", "send_message", **send | {"QueueUrl": other}) == "AccessDeniedException"
+
+    for tag, answer in ("hello", ""), ("other", "AccessDeniedException"):
+        condition = {
+            "StringEquals": {"aws:PrincipalTag/function": tag},
+            "Null": {"aws:PrincipalTag/team": "true"},
+        }
+        judged.write(statement(action="sqs:SendMessage", resource="*", Condition=condition))
+        assert judged.answers("sqs", "send_message", **send) == answer
+
+
+def test_a_role_s_tag_is_compared_with_that_of_what_is_there(judged: Judged) -> None:
+    sqs = judged.accounts.client("sqs", OURS, REGION)
+    own, other = (
+        sqs.create_queue(QueueName=name, tags={"function": name})["QueueUrl"] for name in ("hello", "other")
+    )
+    same = {"StringEquals": {"aws:ResourceTag/function": "${aws:PrincipalTag/function}"}}
+    judged.write(statement(action="sqs:SendMessage", resource="*", Condition=same))
+    assert judged.answers("sqs", "send_message", QueueUrl=own, MessageBody="it") == "AccessDeniedException"
+
+    tags = [{"Key": "function", "Value": "hello"}]
+    judged.accounts.client("iam", OURS, REGION).tag_role(RoleName="a-role", Tags=tags)
+    assert judged.answers("sqs", "send_message", QueueUrl=own, MessageBody="it") == ""
+    assert judged.answers("sqs", "send_message", QueueUrl=other, MessageBody="it") == "AccessDeniedException"
+
+
+TAGGED: dict[str, tuple[str, dict[str, Any], str, dict[str, Any]]] = {
+    # By service: how a resource is created, and a call that acts on it.
+    "cloudwatch": (
+        "put_metric_alarm",
+        {
+            **{"AlarmName": "it", "Namespace": "AWS/Lambda", "MetricName": "Errors", "Period": 60},
+            **{"EvaluationPeriods": 1, "Threshold": 1.0, "Statistic": "Sum"},
+            **{"ComparisonOperator": "GreaterThanThreshold", "Tags": [{"Key": "function", "Value": "hello"}]},
+        },
+        "delete_alarms",
+        {"AlarmNames": ["it"]},
+    ),
+    "codebuild": (
+        "create_project",
+        {
+            **{"name": "it", "source": {"type": "CODEPIPELINE"}, "artifacts": {"type": "CODEPIPELINE"}},
+            "environment": {"type": "LINUX_CONTAINER", "image": "x", "computeType": "BUILD_GENERAL1_SMALL"},
+            **{"serviceRole": WRITTEN, "tags": [{"key": "function", "value": "hello"}]},
+        },
+        "batch_get_projects",
+        {"names": ["it"]},
+    ),
+    "codedeploy": (
+        "create_application",
+        {
+            "applicationName": "it",
+            "computePlatform": "Lambda",
+            "tags": [{"Key": "function", "Value": "hello"}],
+        },
+        "get_application",
+        {"applicationName": "it"},
+    ),
+    "codestar-connections": (
+        "create_connection",
+        {"ConnectionName": "it", "ProviderType": "GitHub", "Tags": [{"Key": "function", "Value": "hello"}]},
+        "get_connection",
+        {"ConnectionArn": "ConnectionArn"},
+    ),
+    "dynamodb": (
+        "create_table",
+        {
+            "TableName": "it",
+            "KeySchema": [{"AttributeName": "key", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "key", "AttributeType": "S"}],
+            "BillingMode": "PAY_PER_REQUEST",
+            "Tags": [{"Key": "function", "Value": "hello"}],
+        },
+        "scan",
+        {"TableName": "it"},
+    ),
+    "events": (
+        "put_rule",
+        {"Name": "it", "ScheduleExpression": "rate(1 day)", "Tags": [{"Key": "function", "Value": "hello"}]},
+        "describe_rule",
+        {"Name": "it"},
+    ),
+    "iam": (
+        "create_role",
+        {
+            **{"RoleName": "it", "Path": "/acme/", "AssumeRolePolicyDocument": json.dumps(policy())},
+            "Tags": [{"Key": "function", "Value": "hello"}],
+        },
+        "get_role",
+        {"RoleName": "it"},
+    ),
+    "kms": (
+        "create_key",
+        {"Tags": [{"TagKey": "function", "TagValue": "hello"}]},
+        "describe_key",
+        {"KeyId": "KeyMetadata"},
+    ),
+    "logs": (
+        "create_log_group",
+        {"logGroupName": "/it", "tags": {"function": "hello"}},
+        "create_log_stream",
+        {"logGroupName": "/it", "logStreamName": "it"},
+    ),
+    "secretsmanager": (
+        "create_secret",
+        {"Name": "it", "SecretString": "it", "Tags": [{"Key": "function", "Value": "hello"}]},
+        "get_secret_value",
+        {"SecretId": "it"},
+    ),
+    "sns": (
+        "create_topic",
+        {"Name": "it", "Tags": [{"Key": "function", "Value": "hello"}]},
+        "list_tags_for_resource",
+        {"ResourceArn": "TopicArn"},
+    ),
+    "sqs": (
+        "create_queue",
+        {"QueueName": "it", "tags": {"function": "hello"}},
+        "send_message",
+        {"QueueUrl": "QueueUrl", "MessageBody": "it"},
+    ),
+    "ssm": (
+        "put_parameter",
+        {"Name": "/a/it", "Type": "String", "Value": "it", "Tags": [{"Key": "function", "Value": "hello"}]},
+        "get_parameter",
+        {"Name": "/a/it"},
+    ),
+}
+
+
+def tag_condition(value: str) -> Any:
+    return {"StringEquals": {"aws:ResourceTag/function": value}}
+
+
+@pytest.mark.parametrize("service", TAGGED)
+def test_what_is_there_is_reached_by_its_tags(accounts: EmulatedAccounts, service: str) -> None:
+    create, facts, use, parameters = TAGGED[service]
+    made = getattr(accounts.client(service, OURS, REGION), create)(**facts)
+    judged = Judged(accounts)
+    known = made | made.get("KeyMetadata", {}) | {"KeyMetadata": made.get("KeyMetadata", {}).get("KeyId")}
+    parameters = {
+        name: known.get(value, value) if isinstance(value, str) else value
+        for name, value in parameters.items()
+    }
+
+    judged.write(statement(action="*", resource="*", Condition=tag_condition("other")))
+    assert judged.answers(service, use, **parameters).startswith(("AccessDenied", "AuthorizationError"))
+    judged.write(statement(action="*", resource="*", Condition=tag_condition("hello")))
+    assert judged.answers(service, use, **parameters) == ""
+
+
+def test_a_part_of_what_is_there_has_its_tags(judged: Judged) -> None:
+    package = io.BytesIO()
+    with ZipFile(package, "w") as archive:
+        archive.writestr("app.py", "")
+    judged.accounts.ask("pace", minute=0)
+    functions, iam = (judged.accounts.client(service, OURS, REGION) for service in ("lambda", "iam"))
+    iam.create_role(RoleName="it", Path="/acme/", AssumeRolePolicyDocument=json.dumps(policy()))
+    functions.create_function(
+        FunctionName="it",
+        Role=f"arn:aws:iam::{OURS}:role/acme/it",
+        Runtime="python3.13",
+        Handler="app.handle",
+        Code={"ZipFile": package.getvalue()},
+        Publish=True,
+        Tags={"function": "hello"},
+    )
+    place = {"FunctionName": "it", "Name": "live"}
+    functions.create_alias(**place, FunctionVersion="1")
+    judged.write(statement(action="*", resource="*", Condition=tag_condition("hello")))
+
+    assert judged.answers("lambda", "get_function_configuration", FunctionName="it", Qualifier="1") == ""
+    assert (
+        judged.answers("lambda", "invoke", FunctionName="it", InvocationType="DryRun", Qualifier="live") == ""
+    )
+    functions.tag_resource(Resource=f"arn:aws:lambda:{REGION}:{OURS}:function:it", Tags={"function": "other"})
+    assert (
+        judged.answers("lambda", "invoke", FunctionName="it", InvocationType="DryRun", Qualifier="live")
+        == "AccessDeniedException"
+    )
+
+
+def may(judged: Judged, action: str, resource: str) -> bool:
+    """Return whether a service that has taken the role may do something by itself."""
+    use = {"service": "codebuild.amazonaws.com", "account": OURS, "region": REGION, "role": WRITTEN}
+    return judged.accounts.ask("act", **use, actions=[(action, resource)]) is None
+
+
+def test_a_stream_a_stage_and_an_index_have_the_tags_of_what_they_are_part_of(
+    accounts: EmulatedAccounts,
+) -> None:
+    tag, here = {"Key": "function", "Value": "hello"}, f"{REGION}:{OURS}"
+    kinesis = accounts.client("kinesis", OURS, REGION)
+    kinesis.create_stream(StreamName="it", ShardCount=1)
+    kinesis.add_tags_to_stream(StreamName="it", Tags={"function": "hello"})
+    machine = {"StartAt": "a", "States": {"a": {"Type": "Pass", "End": True}}}
+    accounts.client("stepfunctions", OURS, REGION).create_state_machine(
+        name="it",
+        roleArn=WRITTEN,
+        definition=json.dumps(machine),
+        tags=[{"key": "function", "value": "hello"}],
+    )
+    for service in "dynamodb", "logs":
+        create, facts, *_ = TAGGED[service]
+        getattr(accounts.client(service, OURS, REGION), create)(**facts)
+    iam, pipelines, applications = (
+        accounts.client(service, OURS, REGION) for service in ("iam", "codepipeline", "codedeploy")
+    )
+    trust = {"Action": "sts:AssumeRole", "Principal": {"Service": "codepipeline.amazonaws.com"}}
+    role = iam.create_role(
+        RoleName="pipeline",
+        Path="/acme/",
+        AssumeRolePolicyDocument=json.dumps(policy({"Effect": "Allow", **trust})),
+    )["Role"]["Arn"]
+    kind = {"category": "Approval", "owner": "AWS", "provider": "Manual", "version": "1"}
+    source = kind | {"category": "Source", "provider": "S3"}
+    pipelines.create_pipeline(
+        pipeline={
+            "name": "it",
+            "roleArn": role,
+            "artifactStore": {"type": "S3", "location": "a-bucket"},
+            "stages": [
+                {"name": "Source", "actions": [{"name": "Source", "actionTypeId": source}]},
+                {"name": "Approve", "actions": [{"name": "Approve", "actionTypeId": kind}]},
+            ],
+        },
+        tags=[{"key": "function", "value": "hello"}],
+    )
+    applications.create_application(applicationName="it", computePlatform="Lambda")
+    applications.create_deployment_group(
+        applicationName="it",
+        deploymentGroupName="live",
+        deploymentConfigName="CodeDeployDefault.LambdaAllAtOnce",
+        serviceRoleArn=role,
+        tags=[tag],
+    )
+    parts = {
+        "codedeploy:GetDeploymentGroup": f"arn:aws:codedeploy:{here}:deploymentgroup:it/live",
+        "codepipeline:PutApprovalResult": f"arn:aws:codepipeline:{here}:it/Approve/Approve",
+        "codepipeline:StartPipelineExecution": f"arn:aws:codepipeline:{here}:it",
+        "dynamodb:GetRecords": f"arn:aws:dynamodb:{here}:table/it/stream/2026",
+        "dynamodb:Query": f"arn:aws:dynamodb:{here}:table/it/index/by-date",
+        "kinesis:GetRecords": f"arn:aws:kinesis:{here}:stream/it",
+        "logs:PutLogEvents": f"arn:aws:logs:{here}:log-group:/it:log-stream:a",
+        "states:StartExecution": f"arn:aws:states:{here}:stateMachine:it",
+    }
+    judged = Judged(accounts)
+
+    judged.write(statement(action="*", resource="*", Condition=tag_condition("hello")))
+    assert [action for action, resource in parts.items() if not may(judged, action, resource)] == []
+    judged.write(statement(action="*", resource="*", Condition=tag_condition("other")))
+    assert [action for action, resource in parts.items() if may(judged, action, resource)] == []
+
+
+def test_what_is_not_there_yet_has_no_tags_whatever_it_is_created_with(judged: Judged) -> None:
+    judged.write(
+        statement(action="*", resource="*", Condition={"Null": {"aws:ResourceTag/function": "true"}})
+    )
+    create = {"logGroupName": "/it", "tags": {"function": "hello"}}
+
+    assert judged.answers("logs", "create_log_group", **create) == ""
+    assert judged.answers("logs", "delete_log_group", logGroupName="/it") == "AccessDeniedException"
+
+
+def test_tags_that_nothing_reads_are_an_error_and_so_are_those_of_a_role_that_is_passed(
+    judged: Judged,
+) -> None:
+    s3 = judged.accounts.client("s3", OURS, REGION)
+    s3.create_bucket(Bucket="a-bucket")
+    judged.write(
+        statement(action=["s3:*", "iam:PassRole"], resource="*", Condition=tag_condition("hello")),
+        statement(action="codebuild:*", resource="*"),
+    )
+
+    assert judged.answers("s3", "list_objects_v2", Bucket="a-bucket") == "EmulatorNotImplemented"
+    _, project, *_ = TAGGED["codebuild"]
+    assert judged.answers("codebuild", "create_project", **project) == "EmulatorNotImplemented"
+
+
 # By chance: the same in terms of sets, over a world so small that all of it can be listed
 
 ACTIONS = ["s3:GetObject", "s3:PutObject"]
