@@ -154,17 +154,17 @@ def left(world: EmulatedAccounts) -> list[str]:
 
 
 def test_a_sandbox_is_the_function_as_deployed_but_without_alarms_and_versions(ada: Developer) -> None:
-    found = functions(ada).get_function(FunctionName=f"{NAME}-sandbox-ada")
+    found = functions(ada).get_function(FunctionName=f"{NAME}--sandbox-ada")
 
     assert found["Tags"] == {
         "environment": "dev",
-        "function": f"{NAME}-sandbox-ada",
+        "function": f"{NAME}--sandbox-ada",
         "owner": "ada@example.com",
     }
     assert found["Configuration"]["Description"].endswith(" Born from the template (lambda-template)")
-    aliases = functions(ada).list_aliases(FunctionName=f"{NAME}-sandbox-ada")["Aliases"]
+    aliases = functions(ada).list_aliases(FunctionName=f"{NAME}--sandbox-ada")["Aliases"]
     assert [(alias["Name"], alias["FunctionVersion"]) for alias in aliases] == [("live", "$LATEST")]
-    versions = functions(ada).list_versions_by_function(FunctionName=f"{NAME}-sandbox-ada")["Versions"]
+    versions = functions(ada).list_versions_by_function(FunctionName=f"{NAME}--sandbox-ada")["Versions"]
     assert [version["Version"] for version in versions] == ["$LATEST"]
     alarms = ada.world.client("cloudwatch", DEV["id"], REGION).describe_alarms()["MetricAlarms"]
     assert [alarm["AlarmName"] for alarm in alarms if "sandbox" in alarm["AlarmName"]] == []
@@ -182,7 +182,7 @@ def test_what_is_synced_is_live_at_once_and_in_this_sandbox_alone(ada: Developer
 
     synced = ada.make("sync")
 
-    assert synced.stdout.startswith(f"{NAME}-sandbox-ada runs what is on disk, after ")
+    assert synced.stdout.startswith(f"{NAME}--sandbox-ada runs what is on disk, after ")
     assert ada.answer() == {"message": "Buenas, Ada!"}
     assert bob.answer() == {"message": "Hola, Ada!"}
 
@@ -197,7 +197,7 @@ def test_make_sandbox_puts_the_code_on_disk_into_it_whatever_was_synced(ada: Dev
 
     assert done.returncode == 0, done.stderr
     assert ada.answer() == {"message": "Hola, Ada!"}
-    running = functions(ada).get_function_configuration(FunctionName=f"{NAME}-sandbox-ada")
+    running = functions(ada).get_function_configuration(FunctionName=f"{NAME}--sandbox-ada")
     assert running["MemorySize"] == 512
     assert running["Description"].startswith("changed ")
 
@@ -235,8 +235,25 @@ def test_a_name_that_is_another_s_is_refused(ada: Developer, bob: Developer) -> 
         done = bob.make(target, LOGNAME="ada")
 
         assert done.returncode != 0
-        assert f"{NAME}-sandbox-ada is ada@example.com's; " in done.stderr
+        assert f"{NAME}--sandbox-ada is ada@example.com's; " in done.stderr
     assert ada.answer() == {"message": "Hola, Ada!"}
+
+
+def test_an_interrupt_lets_terraform_free_the_lock_of_a_sandbox(ada: Developer) -> None:
+    s3 = ada.world.client("s3", DEV["id"], REGION)
+    locks = {"Bucket": DEV["state_bucket"], "Prefix": f"sandboxes/{NAME}/ada.tfstate.tflock"}
+    with subprocess.Popen(
+        **ada.command("sandbox"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+        while "Contents" not in s3.list_objects_v2(**locks):
+            assert process.poll() is None
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate()[0]
+
+    assert "Contents" not in s3.list_objects_v2(**locks)
+    assert re.search("^terraform +apply +stopped ", said, re.MULTILINE)
+    assert "Traceback" not in said
 
 
 def test_whoever_names_a_sandbox_may_destroy_it_and_nothing_of_it_is_left(
@@ -336,7 +353,7 @@ def test_the_log_of_an_environment_is_followed_by_a_reader(ada: Developer) -> No
 
 def test_watching_tests_then_syncs_each_save_and_shows_the_log(ada: Developer) -> None:
     def code() -> str:
-        found = functions(ada).get_function_configuration(FunctionName=f"{NAME}-sandbox-ada")
+        found = functions(ada).get_function_configuration(FunctionName=f"{NAME}--sandbox-ada")
         return str(found["CodeSha256"])
 
     with ada.running("watch") as watch:
@@ -442,11 +459,11 @@ def test_a_sandbox_needs_a_commit(ada: Developer) -> None:
     ("call", "action"),
     [
         (("lambda", "update_function_code", {"FunctionName": NAME, "ZipFile": b"x"}), "lambda:UpdateFunctionCode"),
-        (("lambda", "publish_version", {"FunctionName": f"{NAME}-sandbox-ada"}), "lambda:PublishVersion"),
+        (("lambda", "publish_version", {"FunctionName": f"{NAME}--sandbox-ada"}), "lambda:PublishVersion"),
         (("logs", "filter_log_events", {"logGroupName": f"/aws/lambda/{NAME}"}), "logs:FilterLogEvents"),
         (("s3", "delete_object", {"Bucket": DEV["state_bucket"], "Key": "functions/x.tfstate"}), "s3:DeleteObject"),
         (("s3", "get_object", {"Bucket": DEV["artifacts_bucket"], "Key": "promoted/x.zip"}), "s3:GetObject"),
-        (("cloudwatch", "delete_alarms", {"AlarmNames": ["x-sandbox-ada-errors"]}), "cloudwatch:DeleteAlarms"),
+        (("cloudwatch", "delete_alarms", {"AlarmNames": ["x--sandbox-ada-errors"]}), "cloudwatch:DeleteAlarms"),
     ],
 )  # fmt: skip
 def test_a_developer_may_touch_nothing_but_sandboxes(
