@@ -25,6 +25,7 @@ READERS: dict[str, Reader] = {}
 RENAMED: dict[tuple[str, str], str] = {}
 # The parameter that AWS tells IAM of as a condition key, for the actions that have that key by AWS's list.
 TOLD = {
+    "codebuild:servicerole": "serviceRole",
     "iam:permissionsboundary": "PermissionsBoundary",
     "iam:policyarn": "PolicyArn",
     "s3:delimiter": "Delimiter",
