@@ -55,13 +55,14 @@ from emulator.calls import AwsError, Call, Caller, Check, owner
 from emulator.codedeploy import Traffic
 from emulator.judge import tags, verdict
 from emulator.judge.bases import basis
+from emulator.judge.verdict import SignedCall
 from emulator.lambda_ import Functions, check_rate
 
 # For what they answer and check.
 SERVICES = (codebuild, connections, dynamodb, iam, logs, secretsmanager, sqs, tags)
 ANSWERS_KEPT, LARGEST_KEPT = 200, 100_000  # in bytes
 
-Judge = Callable[[Call], list[Check]]
+Judge = Callable[[SignedCall], list[Check]]
 
 
 class Front:
@@ -94,7 +95,7 @@ class Front:
         asked = request.headers.get("Amz-Sdk-Invocation-Id", "")
         if asked in self.answers:
             return self.answers[asked]
-        call = Call("", f"{request.method} {request.path}", "")
+        call = SignedCall("", f"{request.method} {request.path}", "")
         try:
             read_operation(call, request)
             identify(call, request)
@@ -137,7 +138,7 @@ class Front:
         self.entries.append(entry)
         return entry
 
-    def serve(self, call: Call, environ: dict[str, Any]) -> Response:
+    def serve(self, call: SignedCall, environ: dict[str, Any]) -> Response:
         """Let the judge see a call; answer it ourselves if we can, else let moto."""
         with self.world:
             call.checks = self.judge(call)
@@ -187,12 +188,20 @@ class Front:
                 os._exit(0)
         return Response(json.dumps(result), mimetype="application/json")
 
-    def environment(self, account: str, region: str, role: str, session: str = "rehearsal") -> dict[str, str]:
-        """Return the AWS_* variables of a new session of a role."""
+    def environment(
+        self,
+        account: str,
+        region: str,
+        role: str,
+        session: str = "rehearsal",
+        carried: dict[str, str] | None = None,
+    ) -> dict[str, str]:
+        """Return the AWS_* variables of a new session of a role. carried: the condition keys of its calls."""
         with self.world:
             roles = {known.name: known.arn for known in iam_backends[account]["aws"].get_roles()}
             arn = roles.get(role, f"arn:aws:iam::{account}:role/{role}")
             assumed = sts_backends[account]["aws"].assume_role(region, session, arn, "", 3600, "")
+            assumed.carried = carried or {}  # type: ignore[attr-defined]
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": assumed.access_key_id,
@@ -211,7 +220,7 @@ class Front:
         service: str,
         account: str,
         region: str,
-        actions: list[tuple[str, str]],
+        actions: list[tuple[str, str] | tuple[str, str, dict[str, str]]],
         *,
         role: str = "",
         source: str = "",
@@ -219,8 +228,9 @@ class Front:
     ) -> str | None:
         """Judge what a service of AWS does by itself in an account; return why it may not, or None if it may.
 
-        actions: with the resource of each. role: the ARN of the role that it takes, if it takes one. source:
-        the ARN of that for which it acts, where the service tells IAM. told: condition keys beside these.
+        actions: with the resource of each, and condition keys that it alone has. role: the ARN of the role
+        that it takes, if it takes one. source: the ARN of that for which it acts, where the service tells
+        IAM. told: condition keys beside these.
         """
         if self.judge is not verdict.judge:
             return None
@@ -234,7 +244,10 @@ class Front:
                 session = f"arn:aws:sts::{role.split(':')[4]}:assumed-role/{role.rpartition('/')[2]}"
                 caller, context = Caller(role, f"{session}/{call.service}"), {}
             known = context | (told or {})
-            call.checks += [verdict.check(caller, region, *each, known) for each in actions]
+            call.checks += [
+                verdict.check(caller, region, action, resource, known | dict(*more))
+                for action, resource, *more in actions
+            ]
             for check in call.checks:
                 claim = f"{call.service} by itself asks for {check.action}"
                 calls.use(claim, basis(call.service, check.action))
@@ -330,7 +343,7 @@ def read_operation(call: Call, request: Request) -> None:
         call.parameters["Metadata"] = {k.lower(): v for k, v in call.parameters["Metadata"].items()}
 
 
-def identify(call: Call, request: Request) -> None:
+def identify(call: SignedCall, request: Request) -> None:
     """Fill in who calls. Raises AwsError for credentials that are not of this world."""
     key = (request.headers.get("Authorization", "") + request.args.get("X-Amz-Credential", "")).split("/")[0]
     key = key.rpartition("=")[2]
@@ -339,6 +352,7 @@ def identify(call: Call, request: Request) -> None:
             call.account = account
             if session := sts_backends[account]["aws"].get_assumed_role_from_access_key(key):
                 call.principal, call.role = session.arn, session.role_arn
+                call.carried = getattr(session, "carried", {})
             elif user := partitions["aws"].get_user_from_access_key_id(key):
                 call.principal = user.arn
             return

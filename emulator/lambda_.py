@@ -50,12 +50,12 @@ class Functions:
         self,
         folder: Path,
         world: threading.RLock,
-        environment: Callable[[str, str, str, str], dict[str, str]],
+        environment: Callable[[str, str, str, str, dict[str, str]], dict[str, str]],
     ) -> None:
         """Run them in a folder.
 
         world: held while moto's state is read or changed. environment: returns the AWS_* variables of a new
-        session, given account, region, role name and session name.
+        session, given account, region, role name, session name and the condition keys that come with it.
         """
         self._folder, self._world, self._environment = folder, world, environment
         self._warm: dict[str, ExecutionEnvironment] = {}
@@ -122,7 +122,7 @@ class Functions:
             )
         role, name = configuration["Role"].rpartition("/")[2], configuration["FunctionName"]
         folder = Path(tempfile.mkdtemp(dir=self._folder))
-        variables = self._environment(account, region, role, name)
+        variables = self._environment(account, region, role, name, told_of_source(configuration))
         return ExecutionEnvironment(folder, code, configuration, variables)
 
     def _keep(self, version_arn: str, environment: ExecutionEnvironment, outcome: Outcome) -> None:
@@ -135,9 +135,13 @@ class Functions:
         configuration = environment.configuration
         group, stream = configuration["LoggingConfig"]["LogGroup"], environment.log_stream
         arn = f"arn:aws:logs:{region}:{account}:log-group:{group}"
-        actions = [("logs:CreateLogStream", f"{arn}:*"), ("logs:PutLogEvents", f"{arn}:log-stream:{stream}")]
+        told = told_of_source(configuration)
+        actions: list[tuple[str, str, dict[str, str]]] = [
+            ("logs:CreateLogStream", f"{arn}:*", told),
+            ("logs:PutLogEvents", f"{arn}:log-stream:{stream}", told),
+        ]
         if configuration.get("TracingConfig", {}).get("Mode") == "Active":
-            actions += [("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")]
+            actions += [("xray:PutTraceSegments", "*", told), ("xray:PutTelemetryRecords", "*", {})]
         if calls.act("lambda.amazonaws.com", account, region, actions, role=configuration["Role"]):
             return
         now = int(time.time() * 1000)
@@ -146,6 +150,12 @@ class Functions:
             logs.ensure_log_group(group)
             logs.ensure_log_stream(group, stream)
             logs.put_log_events(group, stream, [{"timestamp": now, "message": line} for line in lines])
+
+
+@claims("lambda tells which function calls", doc("lambda/latest/dg/permissions-source-function-arn.html"))
+def told_of_source(configuration: dict[str, Any]) -> dict[str, str]:
+    """Return the condition keys of what a function's code calls, or Lambda for its log and its traces."""
+    return {"lambda:sourcefunctionarn": ":".join(configuration["FunctionArn"].split(":")[:7])}
 
 
 @claims("an alias's second version gets its share", doc("lambda/latest/dg/configuring-alias-routing.html"))

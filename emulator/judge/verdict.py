@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import Any
 
 from moto.backends import get_backend
@@ -24,6 +25,13 @@ GUARDS: dict[str, Guard] = {}
 TAGS: dict[str, tuple[Any, Callable[[Any, str, str], Any]]] = {}  # by ARN: moto's service, and what reads it
 
 
+@dataclass
+class SignedCall(Call):
+    """A call, with the condition keys that come with the credentials that have signed it."""
+
+    carried: dict[str, str | None] = field(default_factory=dict)
+
+
 def guards(service: str, *, rests: Basis = MISSING) -> Callable[[Guard], Guard]:
     """Have the decorated function, given a region and a resource, answer as resource_policy."""
 
@@ -34,13 +42,13 @@ def guards(service: str, *, rests: Basis = MISSING) -> Callable[[Guard], Guard]:
     return register
 
 
-def judge(call: Call) -> list[Check]:
+def judge(call: SignedCall) -> list[Check]:
     """Return what AWS checks for a call. Raises UnknownError."""
     if call.role is None or (call.service, call.operation) in UNCHECKED:
         return []
     caller = Caller(call.role, call.principal)
     return [
-        check(caller, call.region, action, resource, context(call) | more)
+        check(caller, call.region, action, resource, context(call) | call.carried | more)
         for action, resource, more in asked(call)
     ]
 
@@ -75,10 +83,13 @@ def check(caller: Caller, region: str, action: str, resource: str, told: dict[st
         "aws:sourceowner": caller.account or None,  # in SNS's default policy
         "aws:username": None,  # roles have none
         "kms:calleraccount": caller.account or None,
+        "lambda:sourcefunctionarn": None,  # of what Lambda calls by itself or runs
     }
     identity, boundary = policies_of(caller.role) if caller.role else ([], None)
     policies = Policies(identity or [], boundary, of_resource, delegating)
     keys = mentioned(policies)
+    if "lambda:sourcefunctionarn" in mentioned(Policies([], None, of_resource)):
+        raise UnknownError("lambda:SourceFunctionArn in a resource's policy, where AWS does not support it")
     known |= told | principal_tags(caller) | resource_tags(action, resource, keys)
     known = completed(action, keys, known)
     if identity is None:

@@ -6,6 +6,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from botocore.exceptions import ClientError
 
 from emulator.accounts import EmulatedAccounts
 from emulator.calls import AwsError, Call
@@ -114,6 +115,50 @@ def test_a_version_that_is_there_already_is_not_made_again(accounts: EmulatedAcc
 
     assert client.publish_version(FunctionName=NAME)["State"] == "Active"
     assert client.create_alias(FunctionName=NAME, Name="live", FunctionVersion="1")["FunctionVersion"] == "1"
+
+
+LISTS = """
+import boto3
+
+def handle(event, context):
+    return len(boto3.client("sns").list_topics()["Topics"])
+"""
+
+
+def test_a_function_s_code_and_its_log_tell_which_function_calls_and_other_sessions_do_not(
+    accounts: EmulatedAccounts,
+) -> None:
+    client, arn = create(accounts), f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}"
+    content = io.BytesIO()
+    with ZipFile(content, "w") as archive:
+        archive.writestr("app.py", LISTS)
+    client.update_function_code(FunctionName=NAME, ZipFile=content.getvalue())
+    client.update_function_configuration(FunctionName=NAME, TracingConfig={"Mode": "Active"}, Timeout=60)
+    client.publish_version(FunctionName=NAME)
+    of_function = {"ArnEquals": {"lambda:SourceFunctionArn": arn}}
+    may = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": of_function}
+    document = json.dumps({"Version": "2012-10-17", "Statement": may})
+    iam = accounts.client("iam", ACCOUNT, REGION)
+    iam.put_role_policy(RoleName="role", PolicyName="it", PolicyDocument=document)
+    accounts.ask("enforce")
+
+    assert client.invoke(FunctionName=NAME, Qualifier="1")["Payload"].read() == b"0"
+
+    told = {
+        check.action: check.context["lambda:sourcefunctionarn"]
+        for entry in accounts.journal()
+        for check in entry.checks
+        if check.caller.role.endswith(":role/role")
+    }
+    assert told == {
+        "sns:ListTopics": arn,
+        "logs:CreateLogStream": arn,
+        "logs:PutLogEvents": arn,
+        "xray:PutTraceSegments": arn,
+        "xray:PutTelemetryRecords": None,
+    }
+    with pytest.raises(ClientError, match="AuthorizationError"):
+        accounts.client("sns", ACCOUNT, REGION, "role").list_topics()
 
 
 def asks(operation: str, times: int, account: str = ACCOUNT, role: str = "deployer") -> None:

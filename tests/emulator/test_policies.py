@@ -320,13 +320,13 @@ def judged(accounts: EmulatedAccounts) -> Judged:
         ({"Null": {"kms:ViaService": "true"}}, "AccessDenied"),  # which no call of S3 has
         ({"Bool": {"aws:PrincipalIsAWSService": "true"}}, ""),
         ({"StringEquals": {"aws:SourceAccount": OURS}}, ""),
+        ({"Null": {"lambda:SourceFunctionArn": "true"}}, "AccessDenied"),  # which no other session has
         # What AWS may or may not send, nobody here can say; and what no service has is a mistake.
         ({"Bool": {"aws:MultiFactorAuthPresent": "false"}}, "EmulatorNotImplemented"),
         ({"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-1"}}, "EmulatorNotImplemented"),
         ({"StringEquals": {"s3:prefx": "a/*"}}, "EmulatorNotImplemented"),
         ({"StringEquals": {"aws:ResourceAcount": OURS}}, "EmulatorNotImplemented"),
         ({"StringEquals": {"s3:signatureversion": "AWS4-HMAC-SHA256"}}, "EmulatorNotImplemented"),
-        ({"StringEquals": {"lambda:SourceFunctionArn": "x"}}, "EmulatorNotImplemented"),
     ],
 )
 def test_a_condition_is_on_what_the_judge_knows_or_an_error(
@@ -337,6 +337,16 @@ def test_a_condition_is_on_what_the_judge_knows_or_an_error(
     judged.write(statement(action="*", resource="*"), denied)
 
     assert judged.answers("s3", "list_objects_v2", Bucket="a-bucket", Prefix="a/b") == answer
+
+
+def test_a_resource_s_policy_does_not_ask_which_function_calls(judged: Judged) -> None:
+    s3 = judged.accounts.client("s3", OURS, REGION)
+    s3.create_bucket(Bucket="a-bucket")
+    condition = {"ArnEquals": {"lambda:SourceFunctionArn": f"arn:aws:lambda:{REGION}:{OURS}:function:it"}}
+    denying = statement("Deny", "s3:*", "*", Principal="*", Condition=condition)
+    s3.put_bucket_policy(Bucket="a-bucket", Policy=json.dumps(policy(denying)))
+
+    assert judged.answers("s3", "list_objects_v2", Bucket="a-bucket") == "EmulatorNotImplemented"
 
 
 def test_which_keys_a_request_has_is_said_by_aws_s_list_and_by_the_call() -> None:
