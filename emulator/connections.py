@@ -3,7 +3,8 @@
 import uuid
 from typing import Any
 
-from emulator.calls import MODEL, AwsError, Call, claims, doc, operation
+from emulator.calls import MODEL, AwsError, Call, Caller, claims, command, doc, operation
+from emulator.judge.verdict import check
 
 CONNECTIONS: dict[str, dict[str, Any]] = {}
 
@@ -34,6 +35,27 @@ def told_of_use(repository: str, **more: str) -> dict[str, str]:
     keys = {"FullRepositoryId": repository, "OwnerId": owner, "RepositoryName": name, **more}
     services = "codeconnections", "codestar-connections"
     return {f"{service}:{key}".lower(): value for service in services for key, value in keys.items()}
+
+
+def told_of_git(repository: str, *, push: bool = False) -> dict[str, str]:
+    """Return the condition keys of UseConnection when Git reads a repository, or writes to it."""
+    action, needed = ("GitPush", "read_write") if push else ("GitPull", "read_only")
+    return told_of_use(repository, ProviderAction=action, ProviderPermissionsRequired=needed)
+
+
+@command
+@claims(
+    "the command use_git_url",
+    doc("codepipeline/latest/userguide/tutorials-github-gitclone.html"),
+)
+def use_git_url(role: str, region: str, connection: str, repository: str, push: bool = False) -> str | None:
+    """Judge what any code in a role can do by a connection's Git URL: pull a repository, or push to it.
+
+    role, connection: ARNs. Returns why it may not, or None if it may.
+    """
+    session = f"arn:aws:sts::{role.split(':')[4]}:assumed-role/{role.rpartition('/')[2]}/git"
+    action, told = "codestar-connections:UseConnection", told_of_git(repository, push=push)
+    return check(Caller(role, session), region, action, connection, told).denied
 
 
 def connection(call: Call) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from emulator.connections import told_of_use
+from emulator.connections import told_of_git
 from foundation import terraform
 from rehearsal import buildspec
 from rehearsal.actions.action import Action, ActionError
@@ -147,9 +147,7 @@ class Build(Action):
         else:
             reference = json.loads(body)
             uses = [("codestar-connections:UseConnection", reference["connection"])]
-            told = told_of_use(
-                reference["repository"], ProviderAction="GitPull", ProviderPermissionsRequired="read_only"
-            )
+            told = told_of_git(reference["repository"])
             self.act("codebuild.amazonaws.com", project["serviceRole"], uses, project["arn"], told)
             source = self.walk.repositories[reference["repository"]]
             git(

@@ -38,7 +38,10 @@ class Commit(Source):
         return [*super().unseen(), uses]
 
     def told(self) -> dict[str, str]:
-        """Return the condition keys of the connection's use; what it does at GitHub, AWS does not say."""
+        """Return the condition keys of the connection's use.
+
+        What CodePipeline does at GitHub, and whether it asks for more than to read, AWS does not say.
+        """
         return told_of_use(
             self.configuration["FullRepositoryId"], BranchName=self.configuration["BranchName"]
         )

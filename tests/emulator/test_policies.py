@@ -493,6 +493,35 @@ def test_a_connection_is_used_for_the_repository_that_a_condition_names(judged: 
     assert "no identity-based policy" in str(why("a/one", "GitPush"))
 
 
+@pytest.mark.parametrize("service", ["codeconnections", "codestar-connections"])
+def test_code_in_a_role_reaches_by_a_connection_s_git_url_what_conditions_leave_it(
+    judged: Judged, service: str
+) -> None:
+    connection = f"arn:aws:codestar-connections:{REGION}:{OURS}:connection/it"
+
+    def reached() -> list[tuple[str, str]]:
+        place = {"role": WRITTEN, "region": REGION, "connection": connection}
+        return [
+            (repository, "push" if push else "pull")
+            for repository, push in product(("a/one", "a/two"), (False, True))
+            if judged.accounts.ask("use_git_url", **place, repository=repository, push=push) is None
+        ]
+
+    def write(condition: Any) -> None:
+        judged.write(statement(action="codestar-connections:UseConnection", resource=connection, **condition))
+
+    write({})
+    assert len(reached()) == 4
+    write({"Condition": {"StringEquals": {f"{service}:FullRepositoryId": "a/one"}}})
+    assert reached() == [("a/one", "pull"), ("a/one", "push")]
+    write({"Condition": {"StringEquals": {f"{service}:ProviderPermissionsRequired": "read_only"}}})
+    assert reached() == [("a/one", "pull"), ("a/two", "pull")]
+    write({"Condition": {"StringEquals": {f"{service}:ProviderAction": "GitPush"}}})
+    assert reached() == [("a/one", "push"), ("a/two", "push")]
+    judged.write(statement(action="s3:*", resource="*"))
+    assert reached() == []
+
+
 def test_what_the_judge_does_not_read_is_an_error(judged: Judged) -> None:
     key = judged.client("kms").create_key()["KeyMetadata"]["Arn"]
     let = {"Action": "events:PutEvents", "Principal": THEIRS, "StatementId": "x", "EventBusName": "default"}
