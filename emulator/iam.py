@@ -1,4 +1,4 @@
-"""IAM: what it checks, and the roles that an organization's StackSets make."""
+"""IAM and STS: what they check, and the roles that an organization's StackSets make."""
 
 import json
 from typing import Any
@@ -8,6 +8,7 @@ from moto.iam.models import AWSManagedPolicy, iam_backends
 
 from emulator.calls import Call, claims, command, doc
 from emulator.judge.checks import Asked, derived, reads
+from emulator.judge.policies import UnknownError
 
 
 @reads("iam", rests=doc("service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html"))
@@ -24,6 +25,17 @@ def asked(call: Call, action: str) -> Asked:
     yield action, arn, {"iam:permissionsboundary": boundary} if boundary else {}
     if call.operation == "CreateRole" and said.get("Tags"):
         yield "iam:TagRole", arn, {}
+
+
+@reads("sts", rests=doc("IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html"))
+def asked_of_sts(call: Call, action: str) -> Asked:
+    """Yield what STS checks. A device's code counts as the role is taken, and is not told of its session."""
+    said = call.parameters
+    for limit in {"Policy", "PolicyArns", "SourceIdentity", "Tags"} & said.keys():
+        raise UnknownError(f"{limit} of {action}: the judge knows no session that differs from its role")
+    told = {"aws:multifactorauthpresent": "true"} if {"SerialNumber", "TokenCode"} <= said.keys() else {}
+    for found, resource, more in derived(call, action):
+        yield found, resource, more | told
 
 
 @command

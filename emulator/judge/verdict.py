@@ -71,6 +71,7 @@ def check(caller: Caller, region: str, action: str, resource: str, told: dict[st
     owned_by = where or caller.account
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
     known = {
+        "aws:multifactorauthpresent": None,  # a role's session is not told of it: iam.py
         "aws:principalaccount": caller.account or None,
         "aws:principalarn": caller.role or None,
         "aws:principalisawsservice": "true" if caller.service else "false",

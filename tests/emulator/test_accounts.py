@@ -102,6 +102,52 @@ def test_a_role_with_a_path_is_taken_and_created_by_its_whole_arn(accounts: Emul
     assert created.resource == f"arn:aws:iam::{DEV}:role/elsewhere/deployer"
 
 
+def test_a_role_that_asks_for_a_device_s_code_is_taken_with_one_each_time(accounts: EmulatedAccounts) -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": DEV},
+        "Action": "sts:AssumeRole",
+        "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
+    }
+    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam = accounts.client("iam", DEV, REGION)
+    may = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": may})
+    for name in "operator", "another":
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+        iam.put_role_policy(RoleName=name, PolicyName="it", PolicyDocument=document)
+    accounts.ask("enforce")
+    sts = accounts.client("sts", DEV, REGION)
+    operator: dict[str, str] = {"RoleArn": f"arn:aws:iam::{DEV}:role/operator", "RoleSessionName": "ada"}
+    device = {"SerialNumber": f"arn:aws:iam::{DEV}:mfa/ada", "TokenCode": "123456"}
+
+    for given in {}, {"SerialNumber": device["SerialNumber"]}:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            sts.assume_role(**operator, **given)
+    taken = sts.assume_role(**operator, **device)["Credentials"]
+
+    session = sdk().client(
+        "sts",
+        endpoint_url=accounts.url,
+        region_name=REGION,
+        aws_access_key_id=taken["AccessKeyId"],
+        aws_secret_access_key=taken["SecretAccessKey"],
+        aws_session_token=taken["SessionToken"],
+    )
+    another = operator | {"RoleArn": f"arn:aws:iam::{DEV}:role/another"}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        session.assume_role(**another)
+
+
+def test_a_session_that_differs_from_its_role_is_an_error(accounts: EmulatedAccounts) -> None:
+    accounts.ask("enforce")
+    sts = accounts.client("sts", DEV, REGION)
+
+    for limit in {"Policy": "{}"}, {"Tags": [{"Key": "function", "Value": "hello"}]}:
+        with pytest.raises(ClientError, match="EmulatorNotImplemented"):
+            sts.assume_role(RoleArn=f"arn:aws:iam::{DEV}:role/it", RoleSessionName="ada", **limit)
+
+
 def test_a_user_s_own_aws_configuration_is_kept_out(
     accounts: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
