@@ -28,9 +28,15 @@ def to_publish(topic: str) -> Asked:
     found = sns_backends[account][region].topics.get(topic)
     if found and found.kms_master_key_id:
         key = key_arn(found.kms_master_key_id, account, region)
-        via = {"kms:viaservice": f"sns.{region}.amazonaws.com"}
-        yield "kms:GenerateDataKey", key, via
-        yield "kms:Decrypt", key, via
+        told = told_of_topic(topic) | {"kms:viaservice": f"sns.{region}.amazonaws.com"}
+        yield "kms:GenerateDataKey", key, told
+        yield "kms:Decrypt", key, told
+
+
+@claims("a topic's key is used for the topic", doc("sns/latest/dg/sns-enable-encryption-for-topic.html"))
+def told_of_topic(topic: str) -> dict[str, str | None]:
+    """Return the condition keys of the encryption context under which a topic's key is used."""
+    return {"kms:encryptioncontext:aws:sns:topicarn": topic, "kms:encryptioncontext:*": None}
 
 
 @claims("services publish by themselves", doc("sns/latest/dg/sns-access-policy-use-cases.html"))
@@ -41,7 +47,8 @@ def publish(  # noqa: PLR0913
 
     source: the ARN of that for which it does.
     """
-    publishes = [("sns:Publish", topic), *((action, key) for action, key, _ in to_publish(topic))]
+    keys = [(action, key, told_of_topic(topic)) for action, key, _ in to_publish(topic)]
+    publishes = [("sns:Publish", topic), *keys]
     why = calls.act(service, account, region, publishes, source=source)
     if why is None:
         sns_backends[account][region].publish(message, topic)

@@ -319,10 +319,11 @@ def judged(accounts: EmulatedAccounts) -> Judged:
         ({"Null": {"s3:delimiter": "true"}}, "AccessDenied"),  # which this call could have, and lacks
         ({"Null": {"kms:ViaService": "true"}}, "AccessDenied"),  # which no call of S3 has
         ({"Bool": {"aws:PrincipalIsAWSService": "true"}}, ""),
+        ({"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}, "AccessDenied"),  # a session lacks it
+        ({"Bool": {"aws:MultiFactorAuthPresent": "false"}}, ""),
         ({"StringEquals": {"aws:SourceAccount": OURS}}, ""),
         ({"Null": {"lambda:SourceFunctionArn": "true"}}, "AccessDenied"),  # which no other session has
         # What AWS may or may not send, nobody here can say; and what no service has is a mistake.
-        ({"Bool": {"aws:MultiFactorAuthPresent": "false"}}, "EmulatorNotImplemented"),
         ({"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-1"}}, "EmulatorNotImplemented"),
         ({"StringEquals": {"s3:prefx": "a/*"}}, "EmulatorNotImplemented"),
         ({"StringEquals": {"aws:ResourceAcount": OURS}}, "EmulatorNotImplemented"),
@@ -402,6 +403,51 @@ def test_a_key_is_used_under_a_condition_on_what_is_encrypted_with_it(judged: Ju
         == "AccessDeniedException"
     )
     assert judged.answers("kms", "encrypt", **encrypt) == "AccessDeniedException"
+
+
+def test_a_topic_s_key_is_used_under_a_condition_on_the_topic(accounts: EmulatedAccounts) -> None:
+    kms, sns, s3, events = (
+        accounts.client(service, OURS, REGION) for service in ("kms", "sns", "s3", "events")
+    )
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    topics = {
+        name: sns.create_topic(Name=name, Attributes={"KmsMasterKeyId": key})["TopicArn"]
+        for name in ("alerts", "other")
+    }
+    s3.create_bucket(Bucket="a-bucket")
+    s3.put_bucket_notification_configuration(
+        Bucket="a-bucket", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    events.put_rule(Name="it", EventPattern=json.dumps({"source": ["aws.s3"]}))
+    events.put_targets(Rule="it", Targets=[{"Id": "it", "Arn": topics["alerts"]}])
+    may_publish = statement(action="sns:Publish", resource="*", Principal={"Service": "events.amazonaws.com"})
+    sns.set_topic_attributes(
+        TopicArn=topics["alerts"],
+        AttributeName="Policy",
+        AttributeValue=json.dumps(policy(may_publish)),
+    )
+    judged = Judged(accounts)
+
+    for name, topic in topics.items():
+        of_topic = {
+            "StringEquals": {"kms:EncryptionContext:aws:sns:topicArn": topic},
+            "Null": {"kms:EncryptionContext:aws:logs:arn": "true"},
+        }
+        use = ["kms:GenerateDataKey", "kms:Decrypt"]
+        principal = {"Service": "events.amazonaws.com"}
+        everybody = statement(action="kms:*", resource="*", Principal={"AWS": ROOT})
+        service = statement(action=use, resource="*", Principal=principal, Condition=of_topic)
+        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy(everybody, service)))
+        judged.write(
+            statement(action="sns:*", resource="*"), statement(action=use, resource=key, Condition=of_topic)
+        )
+        before = len(accounts.ask("published", account=OURS))
+
+        s3.put_object(Bucket="a-bucket", Key="it", Body=b"")
+        answer = judged.answers("sns", "publish", TopicArn=topics["alerts"], Message="it")
+
+        assert len(accounts.ask("published", account=OURS)) - before == (2 if name == "alerts" else 0)
+        assert answer == ("" if name == "alerts" else "AuthorizationError")
 
 
 def test_the_policies_of_secrets_queues_and_tables_count(accounts: EmulatedAccounts) -> None:
