@@ -42,7 +42,7 @@ OF_OBJECTS = (
     *("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload"),
     *("CopyObject", "DeleteObject", "GetObject", "HeadObject", "PutObject"),
 )
-PUTS = ("PutObject", "CopyObject", "CompleteMultipartUpload")
+PUTS = ("PutObject", "CopyObject", "CompleteMultipartUpload")  # what makes an object
 
 
 @reads("s3", rests=doc("AmazonS3/latest/userguide/using-with-s3-policy-actions.html"))
@@ -74,7 +74,8 @@ def objects(call: Call, action: str) -> Asked:
         yield from to_decrypt(from_bucket, from_key, call.region, of_source or None)
     reads, version = call.operation in ("GetObject", "HeadObject"), said.get("VersionId")
     named = "Version" if version and (reads or call.operation == "DeleteObject") else ""
-    yield action + named, f"arn:aws:s3:::{bucket}/{key}", {}
+    told = told_of_creation(call) if action == "s3:PutObject" else {}
+    yield action + named, f"arn:aws:s3:::{bucket}/{key}", told
     _, where = s3_backends.bucket_accounts.get(bucket, ("", ""))
     if not where:
         return
@@ -85,6 +86,18 @@ def objects(call: Call, action: str) -> Asked:
         yield from to_decrypt(bucket, key, call.region, version)
     elif action == "s3:PutObject":
         yield from to_encrypt(call, where)
+
+
+@claims(
+    "a bucket's policy can ask for conditional writes",
+    doc("AmazonS3/latest/userguide/conditional-writes-enforce.html"),
+)
+def told_of_creation(call: Call) -> dict[str, str]:
+    """Return the condition key that tells what makes an object from what only prepares one."""
+    if call.operation == "CopyObject" and {"IfMatch", "IfNoneMatch"} & call.parameters.keys():
+        message = "A header you provided implies functionality that is not implemented"
+        raise AwsError("NotImplemented", message, 501)
+    return {"s3:objectcreationoperation": "true" if call.operation in PUTS else "false"}
 
 
 def to_encrypt(call: Call, where: str) -> Asked:

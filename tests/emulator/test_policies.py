@@ -373,6 +373,39 @@ def test_which_keys_a_request_has_is_said_by_aws_s_list_and_by_the_call() -> Non
     }
 
 
+def test_a_bucket_that_asks_for_it_is_written_only_where_nothing_is(judged: Judged) -> None:
+    owner, s3 = judged.accounts.client("s3", OURS, REGION), judged.client("s3")
+    owner.create_bucket(Bucket="a-bucket")
+    owner.put_object(Bucket="a-bucket", Key="there", Body=b"it")
+    unconditional = {
+        "Null": {"s3:if-none-match": "true"},
+        "Bool": {"s3:ObjectCreationOperation": "true"},
+    }
+    denied = statement("Deny", "s3:PutObject", "*", Principal="*", Condition=unconditional)
+    owner.put_bucket_policy(Bucket="a-bucket", Policy=json.dumps(policy(denied)))
+    new: dict[str, Any] = {"Bucket": "a-bucket", "Key": "new"}
+    if_new = {"IfNoneMatch": "*"}
+
+    assert judged.answers("s3", "put_object", **new, Body=b"it") == "AccessDenied"
+    assert judged.answers("s3", "put_object", **new, Body=b"it", **if_new) == ""
+    assert judged.answers("s3", "put_object", **new, Body=b"it", **if_new) == "PreconditionFailed"
+    copy = {**new, "Key": "copy", "CopySource": "a-bucket/there"}
+    assert judged.answers("s3", "copy_object", **copy) == "AccessDenied"
+    assert judged.answers("s3", "copy_object", **copy, **if_new) == "NotImplemented"
+    large = {**new, "Key": "large"}
+    upload = large | {"UploadId": s3.create_multipart_upload(**large)["UploadId"]}
+    part = s3.upload_part(**upload, PartNumber=1, Body=b"it")
+    parts = {"MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}}
+    assert judged.answers("s3", "complete_multipart_upload", **upload, **parts) == "AccessDenied"
+    assert judged.answers("s3", "complete_multipart_upload", **upload, **parts, **if_new) == ""
+
+    assert {found["Key"] for found in owner.list_objects_v2(Bucket="a-bucket")["Contents"]} == {
+        "there",
+        "new",
+        "large",
+    }
+
+
 def test_a_role_is_created_under_a_condition_on_its_tags_and_boundary(judged: Judged) -> None:
     boundary = json.dumps(policy(statement(action="*", resource="*")))
     arn = judged.client("iam").create_policy(PolicyName="boundary", PolicyDocument=boundary)["Policy"]["Arn"]
