@@ -211,6 +211,12 @@ class Interrupted(Exception):  # noqa: N818  not always an error
         self.status, self.event, self.error = status, event, {"code": code, "message": message}
 
 
+@claims("codedeploy tells for which group", doc("codedeploy/latest/userguide/security_confused_deputy.html"))
+def told_source(deployment: Deployment) -> str:
+    """Return for what CodeDeploy says that it takes the role of a deployment's group."""
+    return group_arn(deployment.account, deployment.region, deployment.group)
+
+
 class Traffic:
     """The deployments of a world, each run by a thread. One that runs is not copied with its world."""
 
@@ -240,7 +246,7 @@ class Traffic:
             for service in ("lambda", "cloudwatch")
         )
         try:
-            source = group_arn(account, region, deployment.group)
+            source = told_source(deployment)
             if why := calls.act("codedeploy.amazonaws.com", account, region, [], role=role, source=source):
                 raise Interrupted("Failed", "DEPLOYMENT_FAILURE", "IAM_ROLE_MISSING", why)
             move = self._go_back if deployment.creator == "codeDeployRollback" else self._shift

@@ -361,6 +361,30 @@ def test_codedeploy_moves_an_alias_by_its_role_alone(shifted: Shifted) -> None:
     assert "lambda:GetAlias" in done["errorInformation"]["message"]
 
 
+@pytest.mark.parametrize(("name", "takes"), [("live", True), ("other", False)])
+def test_codedeploy_takes_a_role_for_the_group_that_its_trust_names(
+    shifted: Shifted, name: str, takes: bool
+) -> None:
+    """https://docs.aws.amazon.com/codedeploy/latest/userguide/security_confused_deputy.html."""
+    group = f"arn:aws:codedeploy:{REGION}:{ACCOUNT}:deploymentgroup:a-function/{name}"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "codedeploy.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": group}},
+    }
+    trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam = shifted.world.client("iam", ACCOUNT, REGION)
+    iam.update_assume_role_policy(RoleName="codedeploy", PolicyDocument=trust)
+    shifted.world.ask("enforce")
+
+    done = shifted.ended(shifted.begin("2"))
+
+    # The role has no policies: once taken, what it does is refused.
+    found = "IAM_ROLE_PERMISSIONS" if takes else "IAM_ROLE_MISSING"
+    assert done["errorInformation"]["code"] == found
+
+
 def test_codedeploy_wears_no_role_that_does_not_trust_it(shifted: Shifted) -> None:
     shifted.group(serviceRoleArn=f"arn:aws:iam::{ACCOUNT}:role/lambda")
     shifted.world.ask("enforce")
