@@ -12,15 +12,19 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from moto.awslambda.models import lambda_backends
+from moto.awslambda.models import LambdaFunction, _s3_content, lambda_backends
+from moto.awslambda.responses import LambdaResponse
 from moto.logs.models import logs_backends
+from moto.s3.models import s3_backends
 
 from emulator import calls, cloudwatch
-from emulator.calls import PERSON, AwsError, Call, claims, doc, owner
+from emulator.calls import MODEL, PERSON, AwsError, Call, claims, doc, owner
 from emulator.execution_environment import ExecutionEnvironment, Outcome
 from emulator.judge.checks import RENAMED, Asked, derived, reads
 from emulator.judge.verdict import Guarded, guards
+from emulator.mends import replaces
 from emulator.s3 import to_decrypt
 from emulator.states import check_active
 
@@ -178,6 +182,36 @@ def answering(account: str, region: str, name: str, qualifier: str | None) -> An
     return function
 
 
+@replaces(LambdaFunction, "_set_function_code", rests=MODEL)
+def set_function_code(function: Any, original: Any, code: dict[str, Any]) -> None:
+    """Take the version of an object that is named. AWS does, moto takes the latest."""
+    original(function, code)
+    version = code.get("S3ObjectVersion")
+    if version and not code.get("DryRun"):
+        stored = s3_backends[function.account_id]["aws"].get_object(code["S3Bucket"], code["S3Key"], version)
+        if stored is None:
+            message = "Error occurred while GetObject. S3 Error Code: NoSuchVersion. "
+            message += "S3 Error Message: The specified version does not exist."
+            raise AwsError("InvalidParameterValueException", message)
+        taken = _s3_content(stored)
+        function.code_bytes, function.code_size, function.code_sha_256, function.code_digest = taken
+
+
+@replaces(LambdaResponse, "publish_version", rests=doc("lambda/latest/api/API_PublishVersion.html"))
+def publish_version(response: Any, original: Any) -> Any:
+    """Publish only the code whose checksum is given. AWS does, moto does not look.
+
+    In AWS's words: https://github.com/justinram11/serverless-aws-batch/issues/22
+    """
+    function = response.backend.get_function(unquote(response.path.rsplit("/", 2)[-2]))
+    wanted, found = response._get_param("CodeSha256"), function.code_sha_256
+    if wanted and wanted != found:
+        message = f"CodeSHA256 ({wanted}) is different from current CodeSHA256 in $LATEST ({found}). "
+        message += "Please try again with the CodeSHA256 in $LATEST."
+        raise AwsError("InvalidParameterValueException", message)
+    return original(response)
+
+
 @reads("lambda", rests=doc("lambda/latest/dg/lambda-api-permissions-ref.html"))
 def asked(call: Call, action: str) -> Asked:
     """Yield what Lambda checks; it takes a function's code with the caller's permissions."""
@@ -197,8 +231,10 @@ def asked(call: Call, action: str) -> Asked:
         yield "iam:PassRole", said["Role"], {"iam:passedtoservice": "lambda.amazonaws.com"}
     code = said.get("Code", said)
     if call.operation in ("CreateFunction", "UpdateFunctionCode") and code.get("S3Bucket"):
-        yield "s3:GetObject", f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}", {}
-        yield from to_decrypt(code["S3Bucket"], code["S3Key"], call.region)
+        version = code.get("S3ObjectVersion")
+        get = "s3:GetObjectVersion" if version else "s3:GetObject"
+        yield get, f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}", {}
+        yield from to_decrypt(code["S3Bucket"], code["S3Key"], call.region, version)
     if call.operation == "GetFunction":
         # Without, AWS answers but leaves the tags out, and Terraform would set them at every apply.
         yield "lambda:ListTags", f"arn:aws:lambda:{call.region}:{owner(call)}:function:{name}", {}

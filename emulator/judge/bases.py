@@ -24,6 +24,7 @@ BASES: dict[tuple[str, str], Basis] = {
     **{("dynamodb", f"dynamodb:{verb}Item"): AUTHORIZATION for verb in ("ConditionCheck", "Delete", "Get")},
     **{("dynamodb", f"dynamodb:{verb}Item"): AUTHORIZATION for verb in ("Put", "Update")},
     ("lambda", "s3:GetObject"): CODE,
+    ("lambda", "s3:GetObjectVersion"): LISTED,
     ("lambda", "kms:Decrypt"): guess("create a function by a role that may read its package, not decrypt it"),
     ("lambda", "lambda:ListTags"): MODEL,  # TagsError
     ("lambda", "logs:CreateLogStream"): EXECUTION_ROLE,

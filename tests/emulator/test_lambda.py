@@ -1,5 +1,7 @@
 """What Lambda refuses: while a function or version is being made or changed, and what is asked too often."""
 
+import base64
+import hashlib
 import io
 import json
 from typing import Any
@@ -115,6 +117,48 @@ def test_a_version_that_is_there_already_is_not_made_again(accounts: EmulatedAcc
 
     assert client.publish_version(FunctionName=NAME)["State"] == "Active"
     assert client.create_alias(FunctionName=NAME, Name="live", FunctionVersion="1")["FunctionVersion"] == "1"
+
+
+def digest(content: bytes) -> str:
+    """Return the checksum of code as Lambda tells it."""
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def test_a_function_s_checksum_is_that_of_the_bytes_that_are_stored(accounts: EmulatedAccounts) -> None:
+    client, s3 = create(accounts), accounts.client("s3", ACCOUNT, REGION)
+    s3.create_bucket(Bucket="a-bucket")
+    s3.put_bucket_versioning(Bucket="a-bucket", VersioningConfiguration={"Status": "Enabled"})
+    contents = [package(text) for text in ("second", "third")]
+    first, _ = (s3.put_object(Bucket="a-bucket", Key="it", Body=body)["VersionId"] for body in contents)
+    place = {"S3Bucket": "a-bucket", "S3Key": "it"}
+
+    def checksum() -> str:
+        return str(client.get_function_configuration(FunctionName=NAME)["CodeSha256"])
+
+    assert checksum() == digest(package("first"))
+    client.update_function_code(FunctionName=NAME, **place)
+    assert checksum() == digest(contents[1])
+    client.update_function_code(FunctionName=NAME, **place, S3ObjectVersion=first)
+    assert checksum() == digest(contents[0])
+    assert client.invoke(FunctionName=NAME)["Payload"].read() == b'"second"'
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="NoSuchVersion"):
+        client.update_function_code(FunctionName=NAME, **place, S3ObjectVersion="none")
+
+    accounts.ask("enforce")
+    client.update_function_code(FunctionName=NAME, **place, S3ObjectVersion=first)
+    asked = [check.action for check in accounts.journal()[-1].checks]
+    assert asked == ["lambda:UpdateFunctionCode", "s3:GetObjectVersion"]
+
+
+def test_only_the_code_whose_checksum_is_given_is_published(accounts: EmulatedAccounts) -> None:
+    client = create(accounts)
+    wanted, other = digest(package("first")), digest(package("second"))
+
+    with pytest.raises(client.exceptions.InvalidParameterValueException, match="is different from current"):
+        client.publish_version(FunctionName=NAME, CodeSha256=other)
+    assert len(client.list_versions_by_function(FunctionName=NAME)["Versions"]) == 1
+
+    assert client.publish_version(FunctionName=NAME, CodeSha256=wanted)["CodeSha256"] == wanted
 
 
 LISTS = """
