@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 import pytest
 from botocore.exceptions import ClientError
@@ -20,10 +20,10 @@ AN_HOUR = 36000  # seconds that a minute lasts, so that what has begun does not 
 
 
 def package(text: str) -> bytes:
-    """Return the code of a function."""
+    """Return the code of a function, always the same bytes."""
     content = io.BytesIO()
     with ZipFile(content, "w") as archive:
-        archive.writestr("app.py", f"def handle(event, context):\n    return {text!r}\n")
+        archive.writestr(ZipInfo("app.py"), f"def handle(event, context):\n    return {text!r}\n")
     return content.getvalue()
 
 
