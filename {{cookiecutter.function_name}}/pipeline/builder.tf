@@ -58,7 +58,7 @@ data "aws_iam_policy_document" "builder" {
   }
 
   statement {
-    # AWS asks for all four, whether or not the group exists: https://docs.aws.amazon.com/codebuild/latest/userguide/test-permissions.html
+    # CreateReportGroup too: AWS makes no exception for a group that exists. https://docs.aws.amazon.com/codebuild/latest/userguide/test-permissions.html
     sid       = "ReportTests"
     actions   = ["codebuild:BatchPutTestCases", "codebuild:CreateReport", "codebuild:CreateReportGroup", "codebuild:UpdateReport"]
     resources = [aws_codebuild_report_group.tests[0].arn]
