@@ -332,6 +332,21 @@ def test_a_judge_sees_each_call_and_can_refuse_it(
     server.shutdown()
 
 
+def test_what_is_denied_is_refused_or_done_and_only_recorded(accounts: EmulatedAccounts) -> None:
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    accounts.client("iam", DEV, REGION).create_role(RoleName="powerless", AssumeRolePolicyDocument=trust)
+    sns = accounts.client("sns", DEV, REGION, "powerless")
+
+    accounts.ask("enforce")
+    with pytest.raises(ClientError, match="AuthorizationError"):
+        sns.create_topic(Name="it")
+    accounts.ask("report")
+    sns.create_topic(Name="it")
+
+    (check,) = accounts.journal()[-1].checks
+    assert "no identity-based policy of powerless" in str(check.denied)
+
+
 # Copies
 
 
