@@ -129,7 +129,7 @@ def derived(call: Call, action: str) -> Asked:
         )
     resource = max(found, key=len, default="*")
     yield action, resource, {}
-    if tagged(call) and name.startswith("Create") and AWS.actions.action_exists(service, "tagresource"):
+    if given_tags(call) and name.startswith("Create") and AWS.actions.action_exists(service, "tagresource"):
         yield f"{service}:TagResource", resource, {}
     dependent = [each for one in (details, *kinds) for each in one["dependentActions"]]
     if any(each.startswith("iam:PassRole") for each in dependent):
@@ -154,10 +154,13 @@ def named_by(call: Call, pattern: str) -> str:
 
 def tagged(call: Call) -> dict[str, str | None]:
     """Return the condition keys of the tags that a call sets."""
-    given = pairs(call.parameters.get("Tags") or call.parameters.get("tags"))
-    return {f"aws:requesttag/{key}".lower(): value for key, value in given.items()} | {
-        "aws:requesttag/*": None
-    }
+    tags = {f"aws:requesttag/{key}".lower(): value for key, value in given_tags(call).items()}
+    return tags | {"aws:requesttag/*": None}
+
+
+def given_tags(call: Call) -> dict[str, str]:
+    """Return the tags that a call sets."""
+    return pairs(call.parameters.get("Tags") or call.parameters.get("tags"))
 
 
 def pairs(tags: Any) -> dict[str, str]:
