@@ -113,8 +113,8 @@ def delete_report_group(call: Call) -> dict[str, Any]:
 
 
 @command
-@claims("the command report", doc("codebuild/latest/userguide/report-create.html"))
-def report(group: str) -> None:
+@claims("the command keep_report", doc("codebuild/latest/userguide/report-create.html"))
+def keep_report(group: str) -> None:
     """Keep a report of a build's tests in a report group, by its ARN, which is made if it is not there."""
     name, export = group.rpartition("/")[2], {"exportConfigType": "NO_EXPORT"}
     facts = {"arn": group, "name": name, "type": "TEST", "exportConfig": export, "status": "ACTIVE"}

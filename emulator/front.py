@@ -171,13 +171,13 @@ class Front:
         arguments = json.loads(request.get_data())
         result: Any
         match request.path.removeprefix(CONTROL):
-            case "enforce" | "report" as mode if not arguments:  # CodeBuild's report has some
-                self.judge, self.enforcing, result = verdict.judge, mode == "enforce", None
             case command if command in calls.COMMANDS:
                 with self.world:
                     result = calls.COMMANDS[command](**arguments)
             case "environment":
                 result = self.environment(**arguments)
+            case "enforce" | "report" as mode:
+                self.judge, self.enforcing, result = verdict.judge, mode == "enforce", None
             case "act":
                 result = self.act(**arguments)
             case "journal":

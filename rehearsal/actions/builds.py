@@ -183,4 +183,4 @@ class Build(Action):
             actions = ("CreateReportGroup", "CreateReport", "UpdateReport", "BatchPutTestCases")
             told = [(f"codebuild:{action}", group) for action in actions]
             self.act("codebuild.amazonaws.com", project["serviceRole"], told, project["arn"])
-            self.world.ask("report", group=group)
+            self.world.ask("keep_report", group=group)

@@ -147,7 +147,7 @@ def test_reports_go_where_the_buildspec_says_into_groups_that_are_made_if_they_a
 
 def test_a_report_group_goes_with_its_reports_and_comes_once(accounts: EmulatedAccounts) -> None:
     client, arn = accounts.client("codebuild", ACCOUNT, REGION), report_group(accounts, "a-group")
-    accounts.ask("report", group=arn)
+    accounts.ask("keep_report", group=arn)
     with pytest.raises(ClientError, match="ResourceAlreadyExistsException"):
         report_group(accounts, "a-group")
 
