@@ -1,5 +1,6 @@
 """The tags of what is there, as moto and the emulator keep them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from emulator.codebuild import REPORT_GROUPS
@@ -7,9 +8,9 @@ from emulator.connections import CONNECTIONS
 from emulator.judge.verdict import TAGS
 
 
-def attribute(resource: Any) -> Any:
-    """Return the tags that moto keeps with a resource, None if it is not there."""
-    return getattr(resource, "tags", None)
+def kept_in(collection: str) -> Callable[[Any, str, str], Any]:
+    """Return what reads the tags that moto keeps with a resource in a collection, by its name."""
+    return lambda backend, arn, name: getattr(getattr(backend, collection).get(name), "tags", None)
 
 
 def of_arn(backend: Any, arn: str, name: str) -> Any:
@@ -51,41 +52,29 @@ TAGS.update(
             lambda _, arn, name: REPORT_GROUPS.get(arn, {}).get("tags"),
         ),
         r"codedeploy:((?:application|deploymentgroup):(.+))": ("codedeploy", of_arn),
-        r"codepipeline:(([^:/]+))(?:/.+)?": (
-            "codepipeline",
-            lambda backend, arn, name: attribute(backend.pipelines.get(name)),
-        ),
+        r"codepipeline:(([^:/]+))(?:/.+)?": ("codepipeline", kept_in("pipelines")),
         r"codestar-connections:(connection/(.+))": (
-            "codepipeline",
+            "codepipeline",  # moto has none of its own
             lambda _, arn, name: CONNECTIONS.get(arn, {}).get("Tags"),
         ),
-        r"dynamodb:(table/([^/]+))(?:/.+)?": (
-            "dynamodb",
-            lambda backend, arn, name: attribute(backend.tables.get(name)),
-        ),
+        r"dynamodb:(table/([^/]+))(?:/.+)?": ("dynamodb", kept_in("tables")),
         r"events:((?:rule|event-bus)/(.+))": ("events", of_arn),
         r"iam:(role/(.+))": ("iam", of_role),
-        r"kinesis:(stream/([^/]+))": (
-            "kinesis",
-            lambda backend, arn, name: attribute(backend.streams.get(name)),
-        ),
+        r"kinesis:(stream/([^/]+))": ("kinesis", kept_in("streams")),
         r"kms:(key/(.+))": ("kms", lambda backend, arn, name: of_arn(backend, name, name)),
         r"kms:(alias/(.+))": ("kms", lambda *_: None),  # keys alone have tags
-        r"lambda:(event-source-mapping:(.+))": (
-            "lambda",
-            lambda backend, arn, name: attribute(backend._event_source_mappings.get(name)),
-        ),
+        r"lambda:(event-source-mapping:(.+))": ("lambda", kept_in("_event_source_mappings")),
         r"lambda:(function:([^:]+))(?::.+)?": ("lambda", of_function),
         r"logs:(log-group:([^:]+))(?::.+)?": ("logs", of_arn),
         r"secretsmanager:(secret:(.+))": (
             "secretsmanager",
-            lambda backend, arn, name: attribute(backend.secrets.get(arn)),
+            lambda backend, arn, name: getattr(backend.secrets.get(arn), "tags", None),
         ),
         r"sns:(([^:]+))(?::.+)?": (
             "sns",
             lambda backend, arn, name: getattr(backend.topics.get(arn), "_tags", None),
         ),
-        r"sqs:((.+))": ("sqs", lambda backend, arn, name: attribute(backend.queues.get(name))),
+        r"sqs:((.+))": ("sqs", kept_in("queues")),
         r"ssm:(parameter/(.+))": ("ssm", of_parameter),
         r"states:(stateMachine:([^:]+))": ("stepfunctions", of_arn),
     }

@@ -793,14 +793,19 @@ def test_a_part_of_what_is_there_has_its_tags(judged: Judged) -> None:
         Publish=True,
         Tags={"function": "hello"},
     )
-    place = {"FunctionName": "it", "Name": "live"}
-    functions.create_alias(**place, FunctionVersion="1")
+    functions.create_alias(FunctionName="it", Name="live", FunctionVersion="1")
+    sqs = judged.accounts.client("sqs", OURS, REGION)
+    sqs.create_queue(QueueName="it")
+    mapping = functions.create_event_source_mapping(
+        FunctionName="it", EventSourceArn=f"arn:aws:sqs:{REGION}:{OURS}:it", Tags={"function": "hello"}
+    )["UUID"]
     judged.write(statement(action="*", resource="*", Condition=tag_condition("hello")))
 
     assert judged.answers("lambda", "get_function_configuration", FunctionName="it", Qualifier="1") == ""
     assert (
         judged.answers("lambda", "invoke", FunctionName="it", InvocationType="DryRun", Qualifier="live") == ""
     )
+    assert judged.answers("lambda", "delete_event_source_mapping", UUID=mapping) == ""
     functions.tag_resource(Resource=f"arn:aws:lambda:{REGION}:{OURS}:function:it", Tags={"function": "other"})
     assert (
         judged.answers("lambda", "invoke", FunctionName="it", InvocationType="DryRun", Qualifier="live")
@@ -862,7 +867,14 @@ def test_a_stream_a_stage_and_an_index_have_the_tags_of_what_they_are_part_of(
         serviceRoleArn=role,
         tags=[tag],
     )
+    accounts.client("codebuild", OURS, REGION).create_report_group(
+        name="it",
+        type="TEST",
+        exportConfig={"exportConfigType": "NO_EXPORT"},
+        tags=[{"key": "function", "value": "hello"}],
+    )
     parts = {
+        "codebuild:UpdateReportGroup": f"arn:aws:codebuild:{here}:report-group/it",
         "codedeploy:GetDeploymentGroup": f"arn:aws:codedeploy:{here}:deploymentgroup:it/live",
         "codepipeline:PutApprovalResult": f"arn:aws:codepipeline:{here}:it/Approve/Approve",
         "codepipeline:StartPipelineExecution": f"arn:aws:codepipeline:{here}:it",
