@@ -4,24 +4,24 @@ from collections.abc import Callable
 from typing import Any
 
 from emulator.codebuild import REPORT_GROUPS
+from emulator.codedeploy import GROUPS
 from emulator.connections import CONNECTIONS
 from emulator.judge.verdict import TAGS
+
+
+def listed(backend: Any, arn: str, name: str) -> Any:
+    """Return the tags that moto lists for the Resource Groups Tagging API."""
+    return next((each.tags for each in backend.iter_tagged_resources() if each.arn == arn), None)
+
+
+def by_arn(backend: Any, arn: str, name: str) -> Any:
+    """Return the tags that moto keeps by ARN."""
+    return backend.tagger.get_tag_dict_for_resource(arn)
 
 
 def kept_in(collection: str) -> Callable[[Any, str, str], Any]:
     """Return what reads the tags that moto keeps with a resource in a collection, by its name."""
     return lambda backend, arn, name: getattr(getattr(backend, collection).get(name), "tags", None)
-
-
-def of_arn(backend: Any, arn: str, name: str) -> Any:
-    """Return the tags that moto keeps by ARN."""
-    return backend.tagger.get_tag_dict_for_resource(arn)
-
-
-def of_parameter(backend: Any, arn: str, name: str) -> Any:
-    """Return the tags of a parameter, of which the ARN does not tell whether its name begins with a slash."""
-    kept = backend._resource_tags["Parameter"]
-    return kept.get(name) or kept.get(f"/{name}")
 
 
 def of_project(backend: Any, arn: str, name: str) -> Any:
@@ -30,10 +30,10 @@ def of_project(backend: Any, arn: str, name: str) -> Any:
     return found and found.project_metadata.get("tags")
 
 
-def of_function(backend: Any, arn: str, name: str) -> Any:
-    """Return the tags of a function."""
-    known = backend._lambdas._functions.get(name)
-    return known and known["latest"].tags
+def of_group(backend: Any, arn: str, name: str) -> Any:
+    """Return the tags of a deployment group."""
+    there = (backend.account_id, backend.region_name, *name.split("/")) in GROUPS
+    return by_arn(backend, arn, name) if there else None
 
 
 def of_role(backend: Any, arn: str, name: str) -> Any:
@@ -45,37 +45,33 @@ def of_role(backend: Any, arn: str, name: str) -> Any:
 # its name. What may follow is a part of it: a version, a stream, an index, a stage.
 TAGS.update(
     {
-        r"cloudwatch:(alarm:(.+))": ("cloudwatch", of_arn),
+        r"cloudwatch:(alarm:(.+))": ("cloudwatch", listed),
         r"codebuild:(project/(.+))": ("codebuild", of_project),
         r"codebuild:(report-group/(.+))": (
             "codebuild",
             lambda _, arn, name: REPORT_GROUPS.get(arn, {}).get("tags"),
         ),
-        r"codedeploy:((?:application|deploymentgroup):(.+))": ("codedeploy", of_arn),
+        r"codedeploy:(application:(.+))": ("codedeploy", listed),
+        r"codedeploy:(deploymentgroup:(.+))": ("codedeploy", of_group),
         r"codepipeline:(([^:/]+))(?:/.+)?": ("codepipeline", kept_in("pipelines")),
         r"codestar-connections:(connection/(.+))": (
             "codepipeline",  # moto has none of its own
             lambda _, arn, name: CONNECTIONS.get(arn, {}).get("Tags"),
         ),
-        r"dynamodb:(table/([^/]+))(?:/.+)?": ("dynamodb", kept_in("tables")),
-        r"events:((?:rule|event-bus)/(.+))": ("events", of_arn),
+        r"dynamodb:(table/([^/]+))(?:/.+)?": ("dynamodb", listed),
+        r"events:(event-bus/(.+))": ("events", listed),
+        r"events:(rule/(.+))": ("events", by_arn),
         r"iam:(role/(.+))": ("iam", of_role),
         r"kinesis:(stream/([^/]+))": ("kinesis", kept_in("streams")),
-        r"kms:(key/(.+))": ("kms", lambda backend, arn, name: of_arn(backend, name, name)),
+        r"kms:(key/(.+))": ("kms", listed),
         r"kms:(alias/(.+))": ("kms", lambda *_: None),  # keys alone have tags
         r"lambda:(event-source-mapping:(.+))": ("lambda", kept_in("_event_source_mappings")),
-        r"lambda:(function:([^:]+))(?::.+)?": ("lambda", of_function),
-        r"logs:(log-group:([^:]+))(?::.+)?": ("logs", of_arn),
-        r"secretsmanager:(secret:(.+))": (
-            "secretsmanager",
-            lambda backend, arn, name: getattr(backend.secrets.get(arn), "tags", None),
-        ),
-        r"sns:(([^:]+))(?::.+)?": (
-            "sns",
-            lambda backend, arn, name: getattr(backend.topics.get(arn), "_tags", None),
-        ),
-        r"sqs:((.+))": ("sqs", kept_in("queues")),
-        r"ssm:(parameter/(.+))": ("ssm", of_parameter),
-        r"states:(stateMachine:([^:]+))": ("stepfunctions", of_arn),
+        r"lambda:(function:([^:]+))(?::.+)?": ("lambda", listed),
+        r"logs:(log-group:([^:]+))(?::.+)?": ("logs", listed),
+        r"secretsmanager:(secret:(.+))": ("secretsmanager", listed),
+        r"sns:(([^:]+))(?::.+)?": ("sns", listed),
+        r"sqs:((.+))": ("sqs", listed),
+        r"ssm:(parameter/(.+))": ("ssm", listed),
+        r"states:(stateMachine:([^:]+))": ("stepfunctions", listed),
     }
 )

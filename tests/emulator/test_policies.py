@@ -900,6 +900,8 @@ def test_what_is_not_there_yet_has_no_tags_whatever_it_is_created_with(judged: J
 
     assert judged.answers("logs", "create_log_group", **create) == ""
     assert judged.answers("logs", "delete_log_group", logGroupName="/it") == "AccessDeniedException"
+    judged.accounts.client("logs", OURS, REGION).delete_log_group(logGroupName="/it")
+    assert judged.answers("logs", "create_log_group", **create) == ""  # nor what is there no more
 
 
 def test_tags_that_nothing_reads_are_an_error_and_so_are_those_of_a_role_that_is_passed(
