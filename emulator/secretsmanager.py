@@ -13,7 +13,13 @@ def asked(call: Call, action: str) -> Asked:
     """Yield what Secrets Manager checks; a secret's ARN has an end that its name does not tell."""
     known = secretsmanager_backends[call.account][call.region].secrets
     name = str(call.parameters.get("SecretId", ""))
-    if name and name in known:
+    if call.operation == "CreateSecret":
+        yield (
+            action,
+            f"arn:aws:secretsmanager:{call.region}:{call.account}:secret:{call.parameters['Name']}-??????",
+            {},
+        )
+    elif name and name in known:
         yield action, known[name].arn, {}
     elif name and not name.startswith("arn:"):
         raise UnknownError(f"the judge does not know on what {action} acts: there is no secret {name}")

@@ -158,7 +158,7 @@ data "aws_iam_policy_document" "pipelines_boundary" {
   statement {
     sid = "Build"
     actions = [
-      "codebuild:BatchPutTestCases", "codebuild:CreateReport", "codebuild:UpdateReport",
+      "codebuild:BatchPutTestCases", "codebuild:CreateReport", "codebuild:CreateReportGroup", "codebuild:UpdateReport",
       "codeconnections:UseConnection", "codestar-connections:UseConnection",
     ]
     resources = ["*"]

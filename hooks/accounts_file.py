@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import yaml
 
@@ -76,7 +76,7 @@ LONGEST_BUCKET = 63
 Check = Callable[[yaml.ScalarNode], str | None]
 
 
-class Shape(dict[str, "Check | Shape | list[Shape] | list[Check]"]):
+class Shape(dict[str, "Check | Shape | Sequence[Check | Shape]"]):
     """The keys of a mapping and what checks each; those in optional may be left out and have a default."""
 
     optional: "dict[str, Any]" = {}  # noqa: RUF012  set on instances below
@@ -272,11 +272,11 @@ class AccountsFile:
                 self.fault(node, f"{prefix}{name}", "is missing")
         return {name: facts.get(name, shape.optional.get(name)) for name in shape}
 
-    def value(self, node: yaml.Node, shape: "Check | Shape | list[Shape] | list[Check]", path: str) -> "Any":
+    def value(self, node: yaml.Node, shape: "Check | Shape | Sequence[Check | Shape]", path: str) -> "Any":
         """Return the facts of a value, and note what is wrong in it."""
         if isinstance(shape, Shape):
             return self.mapping(node, shape, path)
-        if isinstance(shape, list):
+        if isinstance(shape, Sequence):
             if not isinstance(node, yaml.SequenceNode) or not node.value:
                 self.fault(node, path, "must be a list with at least one entry")
                 return []

@@ -1,5 +1,6 @@
 """Worlds in which a generated repository runs in production, and what tests do in copies of them."""
 
+import hashlib
 import io
 import json
 import sys
@@ -41,7 +42,7 @@ class World:
     def __init__(self, rehearsed: Rehearsed, accounts: EmulatedAccounts, folder: Path) -> None:
         self.accounts, self.folder, self.repository = accounts, folder, folder / "repository"
         git(folder, "clone", "--quiet", str(rehearsed.repository), str(self.repository))
-        self.before = self.versions()
+        self.before, self.revision = self.versions(), rehearsed.result.revision
         self.sent = 0
 
     def versions(self) -> list[str]:
@@ -74,10 +75,19 @@ class World:
                     new.writestr(entry, text.encode("latin-1"))
         return content.getvalue()
 
-    def another(self, summary: str, **changes: str | None) -> bytes:
-        """Return a release that differs, in its facts at least, so that it becomes another version."""
+    def another(self, summary: str, file: str = "", **changes: str | None) -> bytes:
+        """Return a release that differs, in its facts at least, so that it becomes another version.
+
+        file: the name of one more in its package, which is another package then.
+        """
         with ZipFile(io.BytesIO(self.release())) as archive:
             facts = json.loads(archive.read("release.json")) | {"summary": summary}
+            package = io.BytesIO(archive.read("package.zip"))
+        if file:
+            with ZipFile(package, "a") as archive:
+                archive.writestr(file, file)
+            facts["sha256"] = hashlib.sha256(package.getvalue()).hexdigest()
+            changes["package.zip"] = package.getvalue().decode("latin-1")
         return self.release(**{"release.json": json.dumps(facts), **changes})
 
     def send(self, release: bytes, environment: dict[str, Any] = STAGE) -> None:

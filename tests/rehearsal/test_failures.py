@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 from rehearsal import report
 from rehearsal.actions.action import Approval, Run
-from tests.worlds import DEV, NAME, PROD, STAGE, World
+from tests.worlds import DEV, NAME, PROD, REGION, STAGE, World
 
 
 @contextmanager
@@ -73,7 +73,49 @@ def test_a_rejected_approval_leaves_production_as_it_is(world: World) -> None:
     assert any(
         f"/build/{NAME}-plan%3A{plan['logStreamName']}/?region=us-east-1" in links[0] for plan in plans
     )
-    assert run.message == "rejected: no: wanted? | Plan: 0 to add, 2 to change, 0 to destroy."
+    shown = f"{world.revision[:12]} wanted? | Plan: 0 to add, 2 to change, 0 to destroy."
+    assert run.message == f"rejected: no: {shown}"
+
+
+def test_before_an_approval_nothing_runs_that_a_release_brings_along_and_nothing_looks_deployed(
+    world: World,
+) -> None:
+    ours = dict.fromkeys(("deployment/prepare.sh", "deployment/install-terraform.sh"), "echo OURS; exit 1")
+    packages = {"Bucket": PROD["artifacts_bucket"], "Prefix": "releases/"}
+    before = world.client("s3", PROD).list_objects_v2(**packages)["KeyCount"]
+    world.send(world.another("unwanted", file="new.txt", **ours), PROD)
+
+    with nothing_changes_after(world, PROD):
+        (run,) = world.walk(decide=lambda approval: (False, "no"))
+
+    assert run.action == "Approve"
+    (plan,) = (each for each in world.walker.runs if each.action == "Plan" and each.account == PROD["id"])
+    assert "OURS" not in "".join(command.output for command in plan.commands)
+    assert world.client("s3", PROD).list_objects_v2(**packages)["KeyCount"] == before
+    roles = {
+        call.role and call.role.rpartition("/")[2]
+        for call in world.accounts.journal()
+        if call.account == PROD["id"]
+    }
+    assert f"{NAME}-planner" in roles
+    assert f"{NAME}-deployer" not in roles
+
+
+def test_bytes_that_were_planted_under_a_package_s_name_get_no_traffic(world: World) -> None:
+    """A bad release of the same function has foreseen the sha256 of a good one."""
+    good = world.another("good", file="good.txt")
+    with ZipFile(io.BytesIO(good)) as archive, ZipFile(io.BytesIO(world.release())) as other:
+        sha256 = json.loads(archive.read("release.json"))["sha256"]
+        planted = other.read("package.zip")
+    deployer = world.accounts.client("s3", STAGE["id"], REGION, f"{NAME}-deployer")
+    package = {"Bucket": STAGE["artifacts_bucket"], "Key": f"releases/{NAME}/{sha256}.zip"}
+    deployer.put_object(**package, Body=planted, IfNoneMatch="*")
+    world.send(good)
+
+    with nothing_changes_after(world, STAGE):
+        (run,) = world.walk()
+
+    assert "runs a package whose sha256 is " in run.message
 
 
 def test_a_promoter_that_cannot_write_fails_the_promotion(world: World) -> None:
