@@ -17,6 +17,8 @@ from tests.conftest import Bake
 from tests.worlds import TEMPLATE
 
 ACCOUNTS = (TEMPLATE / "accounts.yaml").read_text("utf-8")
+ADA = "arn:aws:iam::111111111111:user/ada"
+PRICES = "arn:aws:dynamodb:us-east-1:222222222222:table/prices"
 COOKIECUTTER = str(Path(sys.executable).with_name("cookiecutter"))
 
 
@@ -39,10 +41,15 @@ def refusal(output: Path, *answers: str) -> str:
         ("function_name=../x", "such as x"),
         ("function_name=1st", "such as st"),
         ("function_name=a--b", "such as a-b"),
-        (f"function_name={'a' * 44}", "has 44 characters; it may have 43"),
-        ("function_name=orders-deployer", "ends like the role of another function"),
-        ("function_name=orders-sandbox-ada", "reads like a sandbox"),
-        ("function_name=acme-promoter", "a name that the foundation uses"),
+        (f"function_name={'a' * 43}", "has 43 characters; it may have 42"),
+        *(
+            (f"function_name=orders-{role}", "ends like the role of another function")
+            for role in ("builder", "deployer", "planner", "traffic", "verifier")
+        ),
+        *(
+            (f"function_name=acme-{own}", "a name that the foundation uses")
+            for own in ("promoter", "pipelines-boundary", "undelivered")
+        ),
         ("function_name=json", "the Python package json, which is taken"),
         ("function_name=release", "the Python package release, which is taken"),
         ("function_name=class", "the Python package class, which is taken"),
@@ -63,6 +70,10 @@ def test_a_bad_answer_is_refused_by_name_and_nothing_is_written(
     assert any(
         line.startswith(answer.split("=", maxsplit=1)[0]) and fault in line for line in shown.splitlines()
     ), shown
+
+
+def test_a_name_that_holds_the_word_sandbox_is_a_function_s_like_any_other(bake: Bake) -> None:
+    assert bake(function_name="orders-sandbox-ada").name == "orders-sandbox-ada"
 
 
 @pytest.mark.parametrize("answer", ["function_name=", "function_name=.", "function_name=.."])
@@ -144,6 +155,40 @@ def test_all_faults_of_a_run_are_listed(tmp_path: Path) -> None:
         ("github_owner: acme", "template: $(reboot)", "not an address that Git fetches"),
         ("github_owner: acme", "region: us-east-1", "region: stands twice"),
         ("organization: acme", "organization: [acme]", "organization: must be a single value"),
+        *(
+            (
+                "github_owner: acme\n",
+                f"github_owner: acme\npeople: {people}\n",
+                f"accounts.yaml:5: people{fault}",
+            )
+            for people, fault in {
+                "": ": must be a mapping with mfa, operators, developers, readers",
+                "true": ": must be a mapping with mfa, operators, developers, readers",
+                "{ mfa: sometimes }": ".mfa: 'sometimes' must be true or false",
+                '{ mfa: "true" }': ".mfa: 'true' must be true or false",
+                "{ operator: [] }": ".operator: is not known; did you mean operators?",
+                "{ operators: [] }": ".operators: must be a list with at least one entry",
+                f"{{ readers: {ADA} }}": ".readers: must be a list with at least one entry",
+                "{ developers: [ada] }": ".developers[0]: 'ada' is not the ARN of a role or user, such as arn",
+                f"{{ developers: [{ADA}, {ADA.replace('/ada', '')}] }}": ".developers[1]: ",
+                f"{{ readers: ['{ADA.replace('111111111111', '*')}'] }}": ".readers[0]: ",
+            }.items()
+        ),
+        *(
+            (
+                "acme-dev-artifacts }",
+                f"acme-dev-artifacts, shared: {shared} }}",
+                f"accounts.yaml:7: environments[0].shared{fault}",
+            )
+            for shared, fault in {
+                "[]": ": must be a list with at least one entry",
+                f'"{PRICES}"': ": must be a list with at least one entry",
+                "[prices]": "[0]: 'prices' is not the ARN of a resource, such as arn:aws:dynamodb:",
+                f'["{PRICES}", "*"]': "[1]: '*' is not the ARN of a resource",
+                '["arn:aws:*:us-east-1:222222222222:table/prices"]': "[0]: ",
+                '["arn:aws:dynamodb:us-east-1:*:table/prices"]': "[0]: ",
+            }.items()
+        ),
         ("organization: acme", "organization: {", "is not YAML"),
         ("organization: acme", "organization: \x07", "is not YAML"),
     ],

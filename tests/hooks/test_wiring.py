@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from cookiecutter.main import cookiecutter
 
-from tests.conftest import Bake
+from foundation import terraform
+from hooks.accounts_file import check
+from tests.conftest import Bake, needs
 from tests.worlds import TEMPLATE
 
 ROOMS = (
@@ -114,8 +116,67 @@ def test_the_accounts_file_may_say_where_the_template_is(template: Path) -> None
     assert "template" not in json.loads((repository / "accounts.json").read_text())
 
 
-def test_a_repository_says_nothing_that_is_the_foundation_s_alone(bake: Bake) -> None:
-    assert "bootstrap_role" not in (bake() / "accounts.json").read_text()
+# As an organization that asks for MFA, names its operators and shares a table writes them, in styles of YAML.
+NAMED = """\
+bootstrap_role: AWSControlTowerExecution
+people:
+  mfa: yes
+  operators:
+    - arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Operators_*
+    - 'arn:aws:iam::111111111111:user/ada'
+"""
+SHARED = 'shared: ["arn:aws:dynamodb:us-east-1:222222222222:table/prices", "arn:aws:s3:::acme-lake/*"]'
+
+
+@pytest.fixture
+def narrowed(template: Path) -> Path:
+    """The template with an accounts file that has whatever may be left out."""
+    file = template / "accounts.yaml"
+    text = file.read_text("utf-8").replace("acme-dev-artifacts }", f"acme-dev-artifacts, {SHARED} }}")
+    file.write_text(text + NAMED, "utf-8")
+    return template
+
+
+def test_a_repository_says_nothing_that_is_the_foundation_s_alone(narrowed: Path) -> None:
+    facts = json.loads((generated(narrowed) / "accounts.json").read_bytes())
+
+    assert facts.keys() == {"organization", "region", "github_owner", "ops", "environments"}
+    environment = {"name", "id", "state_bucket", "artifacts_bucket", "approval"}
+    assert [each.keys() for each in facts["environments"]] == [environment] * 3
+
+
+def test_profiles_ask_for_a_code_where_the_roles_ask_for_mfa(bake: Bake, narrowed: Path) -> None:
+    device = "mfa_serial = arn:aws:iam::111111111111:mfa/YOURS\n"
+    profiles = (generated(narrowed) / "README.md").read_text("utf-8").split("[profile ")[1:]
+
+    assert len(profiles) == 9
+    assert all(profile.count(device) == 1 for profile in profiles)
+    assert device not in (bake() / "README.md").read_text("utf-8")
+
+
+def test_the_foundation_reads_of_an_accounts_file_what_generation_reads(narrowed: Path) -> None:
+    needs("terraform")
+    faults, facts = check(str(narrowed / "accounts.yaml"))
+    read = subprocess.run(
+        ["terraform", "console"],
+        cwd=narrowed,
+        env=os.environ | terraform.environment(narrowed),
+        input='jsonencode(yamldecode(file("accounts.yaml")))\n',
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+    def of(facts: Any, shape: Any) -> Any:
+        """Return of facts what is there in another reading too, which has no defaults."""
+        if isinstance(shape, dict):
+            return {key: of(facts[key], value) for key, value in shape.items()}
+        return [of(*pair) for pair in zip(facts, shape, strict=True)] if isinstance(shape, list) else facts
+
+    founded = json.loads(json.loads(read))
+    assert faults == []
+    assert {"people", "bootstrap_role"} < founded.keys()
+    assert of(facts, founded) == founded
 
 
 def test_a_new_runtime_and_a_new_trigger_are_folders_and_a_line_each(template: Path) -> None:
