@@ -169,7 +169,8 @@ def test_all_faults_of_a_run_are_listed(tmp_path: Path) -> None:
                 "{ operator: [] }": ".operator: is not known; did you mean operators?",
                 "{ operators: [] }": ".operators: must be a list with at least one entry",
                 f"{{ readers: {ADA} }}": ".readers: must be a list with at least one entry",
-                "{ developers: [ada] }": ".developers[0]: 'ada' is not the ARN of a role or user, such as a",
+                "{ developers: [ada] }": ".developers[0]: 'ada' is not the ARN of a role or user, such as "
+                "arn:aws:iam::111111111111:role/aws-reserved/",
                 f"{{ developers: [{ADA}, {ADA.replace('/ada', '')}] }}": ".developers[1]: ",
                 f"{{ readers: ['{ADA.replace('111111111111', '*')}'] }}": ".readers[0]: ",
             }.items()

@@ -98,6 +98,20 @@ def test_a_build_ends_with_its_time_and_with_all_that_it_started(tmp_path: Path)
     assert time.monotonic() - began < 40
 
 
+def test_a_buildspec_that_a_project_has_itself_is_run_and_a_path_is_read(tmp_path: Path) -> None:
+    text = "version: 0.2\nphases: {{build: {{commands: [echo of {}, {}]}}}}\n"
+    (tmp_path / "buildspec.yml").write_text(text.format("the source", "exit 2"))
+
+    done = buildspec.run(tmp_path, text.format("the project", "exit 0"), ENVIRONMENT)
+    with pytest.raises(buildspec.BuildError, match=r"^buildspec\.yml: build: exit 2") as of_the_source:
+        buildspec.run(tmp_path, "buildspec.yml", ENVIRONMENT)
+    with pytest.raises(buildspec.BuildError, match=r"^the project's buildspec: build: exit 3"):
+        buildspec.run(tmp_path, text.format("the project", "exit 3"), ENVIRONMENT)
+
+    assert printed(done)[0] == "of the project"
+    assert printed(of_the_source.value.build)[0] == "of the source"
+
+
 # Variables
 
 
@@ -226,7 +240,7 @@ def test_a_generated_repository_s_buildspecs_are_as_documented(bake: Bake) -> No
         for path in [*repository.glob("*.yml"), *repository.glob("[!.]*/**/*.yml")]
     }
 
-    assert found.keys() == {"buildspec.yml", "deployment/buildspec.yml", "deployment/plan.yml"}
+    assert found.keys() == {"buildspec.yml", "deployment/buildspec.yml", "pipeline/plan.yml"}
 
 
 # Terraform's installer

@@ -28,7 +28,7 @@ TOOLS = Path(sys.executable).parent
 COMBINATIONS: list[dict[str, str]] = [
     {},
     {"function_name": "order-intake-2", "description": 'Says "hi" \\ ${x} %{y} $(z) #{w} 😀 שלום'},
-    {"function_name": "a" * 43},
+    {"function_name": "a" * 42},
 ]
 
 
@@ -113,7 +113,7 @@ def test_workflows_are_clean(bake: Bake) -> None:
 def test_buildspecs_are_as_documented(bake: Bake) -> None:
     repository = bake()
 
-    for path in "buildspec.yml", "deployment/buildspec.yml":
+    for path in "buildspec.yml", "deployment/buildspec.yml", "pipeline/plan.yml":
         assert str(buildspec.read(repository / path)["version"]) == "0.2"
 
 
@@ -130,8 +130,12 @@ def test_what_the_deployment_reads_is_what_its_pipeline_sets(bake: Bake) -> None
     repository = bake()
     steps = hcl2.loads((repository / "pipeline/steps.tf").read_text("utf-8"))
     (variables,) = (block["variables"] for block in steps["locals"] if "variables" in block)
-    files = [repository / "deployment" / name for name in ("buildspec.yml", "plan.yml", "prepare.sh")]
+    files = [
+        repository / name
+        for name in ("deployment/buildspec.yml", "pipeline/plan.yml", "deployment/prepare.sh")
+    ]
     given = {"AWS_REGION", "CODEBUILD_BUILD_ID", "HOME", "PATH"}  # by CodeBuild
+    given |= buildspec.read(files[1])["env"]["variables"].keys()  # by itself
 
     for file in files:
         text = "\n".join(
