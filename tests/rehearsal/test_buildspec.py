@@ -102,7 +102,7 @@ def test_a_buildspec_that_a_project_has_itself_is_run_and_a_path_is_read(tmp_pat
     text = "version: 0.2\nphases: {{build: {{commands: [echo of {}, {}]}}}}\n"
     (tmp_path / "buildspec.yml").write_text(text.format("the source", "exit 2"))
 
-    done = buildspec.run(tmp_path, text.format("the project", "true"), ENVIRONMENT)
+    done = buildspec.run(tmp_path, text.format("the project", "exit_code=0"), ENVIRONMENT)
     with pytest.raises(buildspec.BuildError, match=r"^buildspec\.yml: build: exit 2") as of_the_source:
         buildspec.run(tmp_path, "buildspec.yml", ENVIRONMENT)
     with pytest.raises(buildspec.BuildError, match=r"^the project's buildspec: build: exit 3"):
