@@ -164,7 +164,7 @@ class Screen:
 
 @contextmanager
 def children_first() -> Iterator[None]:
-    """Leave Ctrl-C, which reaches them too, to child processes; raise KeyboardInterrupt once they have ended."""
+    """Leave Ctrl-C, which child processes hear too, to them; raise KeyboardInterrupt once they have ended."""
     heard: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
     try:
