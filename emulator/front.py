@@ -49,11 +49,12 @@ from emulator import (
     s3,
     secretsmanager,
     sqs,
+    tags,
 )
 from emulator.accounts import CONTROL, EmulatedAccounts, JournalEntry
 from emulator.calls import AwsError, Call, Caller, Check, owner
 from emulator.codedeploy import Traffic
-from emulator.judge import tags, verdict
+from emulator.judge import verdict
 from emulator.judge.bases import basis
 from emulator.judge.verdict import SignedCall
 from emulator.lambda_ import Functions, check_rate
