@@ -168,6 +168,25 @@ def check_identity(accounts: dict[str, Any]) -> None:
         sys.exit(f"foundation: these are credentials of {identity['Arn']}; it takes those of ops ({ops})")
 
 
+def who_enters(accounts: dict[str, Any]) -> str:
+    """Return what lets people enter their roles: groups of ops, but for the roles whose people are named."""
+    organization, people = accounts["organization"], accounts["people"]
+    kinds = ("operators", "developers", "readers")
+    groups = ", ".join(f"{organization}-{kind}" for kind in kinds if not people[kind])
+    named = ", ".join(kind for kind in kinds if people[kind])
+    return "\n   ".join(
+        [
+            *([f"Add people to the groups of ops: {groups}."] if groups else []),
+            *([f"accounts.yaml names the {named}: there is no group of them."] if named else []),
+            *(
+                ["Give them, by policies of their own in ops, sts:AssumeRole on their roles."]
+                if named
+                else []
+            ),
+        ]
+    )
+
+
 def next_steps(accounts: dict[str, Any]) -> str:
     """Return what is left for people to do."""
     organization, region = accounts["organization"], accounts["region"]
@@ -183,7 +202,7 @@ What is left for people to do:
    https://{region}.console.aws.amazon.com/codesuite/settings/connections?region={region}
    "Update pending connection" there; an owner of {accounts["github_owner"]} installs the app.
    Until then no push starts a pipeline.
-2. Add people to the groups of ops, {organization}-operators, -developers and -readers.
+2. {who_enters(accounts)}
 3. Subscribe whoever is on call to the topic {organization}-alerts of each environment.
 
 Profiles for ~/.aws/config; {organization}-ops is one's own login to ops:

@@ -13,6 +13,8 @@ import pytest
 
 from emulator.accounts import EmulatedAccounts
 from foundation import terraform
+from foundation.apply import next_steps
+from hooks.accounts_file import check
 from rehearsal import foundation
 from tests.conftest import needs
 from tests.organizations import environment, organization_of, run
@@ -60,12 +62,49 @@ def test_a_second_run_changes_nothing_and_says_what_people_must_do(
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("No changes.") == len(NAMES)
     assert "Complete the GitHub connection acme-github, once, in dev (222222222222)" in done.stdout
+    assert "Add people to the groups of ops: acme-operators, acme-developers, acme-readers.\n" in done.stdout
     assert "console.aws.amazon.com/codesuite/settings/connections?region=us-east-1" in done.stdout
     assert "[profile acme-prod-reader]\nrole_arn = arn:aws:iam::444444444444:role/acme-reader" in done.stdout
     assert "switchrole?account=222222222222&roleName=acme-developer&displayName=dev-developer" in done.stdout
     steps = [line.split()[:3] for line in done.stdout.splitlines() if line.startswith("dev    ")]
     assert steps[:4] == [["dev", step, status] for step in ("init", "plan") for status in ("...", "ok")]
     assert done.stdout.endswith("The foundation stands in ops, dev, stage, prod.\n")
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        (
+            ["operators"],
+            [
+                "2. Add people to the groups of ops: acme-developers, acme-readers.",
+                "   accounts.yaml names the operators: there is no group of them.",
+                "   Give them, by policies of their own in ops, sts:AssumeRole on their roles.",
+            ],
+        ),
+        (
+            ["operators", "developers", "readers"],
+            [
+                "2. accounts.yaml names the operators, developers, readers: there is no group of them.",
+                "   Give them, by policies of their own in ops, sts:AssumeRole on their roles.",
+            ],
+        ),
+    ],
+)
+def test_people_whom_the_accounts_file_names_are_in_no_group(
+    tmp_path: Path, named: list[str], said: list[str]
+) -> None:
+    people = {role: [f"arn:aws:iam::{OPS}:role/{role}-*"] for role in named}
+    file = tmp_path / "accounts.yaml"
+    file.write_text(json.dumps(FACTS | {"people": people | {"mfa": True}}))
+    faults, facts = check(str(file))
+
+    lines = next_steps(facts).splitlines()
+
+    assert faults == []
+    start = next(number for number, line in enumerate(lines) if line.startswith("2. "))
+    assert [*said, "3. Subscribe"] == [*lines[start : start + len(said)], lines[start + len(said)][:12]]
+    assert f"mfa_serial = arn:aws:iam::{OPS}:mfa/YOURS" in lines
 
 
 def test_the_state_of_all_accounts_lies_in_ops_and_none_is_left_on_disk(
@@ -95,7 +134,7 @@ def test_an_added_environment_is_set_up_and_its_neighbours_are_rewired(
         Bucket=stage["artifacts_bucket"]
     )
     assert promoter["Configuration"]["Environment"]["Variables"]["DESTINATION_BUCKET"] == "acme-qa-artifacts"
-    assert "arn:aws:iam::555555555555:role/acme-promoter" in policy["Policy"]
+    assert "arn:aws:iam::555555555555:role/lambda-template/services/acme-promoter" in policy["Policy"]
     assert dev["id"] not in policy["Policy"]
 
 
@@ -163,7 +202,7 @@ def test_a_removed_environment_is_accepted_once_its_state_is_put_away_as_the_pag
     policy = organization.client("s3", prod["id"], FACTS["region"]).get_bucket_policy(
         Bucket=prod["artifacts_bucket"]
     )
-    assert f"arn:aws:iam::{dev['id']}:role/acme-promoter" in policy["Policy"]
+    assert f"arn:aws:iam::{dev['id']}:role/lambda-template/services/acme-promoter" in policy["Policy"]
 
 
 @pytest.mark.parametrize("name", NAMES)
