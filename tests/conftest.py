@@ -81,6 +81,23 @@ def pytest_unconfigure(config: Any) -> None:
         world.__exit__(None, None, None)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the attacks that were tried, and how many single calls beside them."""
+    found: dict[str, list[str]] = {"attack": [], "attempt": []}
+    denied = 0
+    for report in (each for reports in terminalreporter.stats.values() for each in reports):
+        for name, value in getattr(report, "user_properties", []):
+            if report.when == "call" and name in found:
+                found[name].append(value)
+                denied += report.passed
+    if found["attack"]:
+        terminalreporter.section("attacks: who, what for, what refuses it")
+        for line in found["attack"]:
+            terminalreporter.write_line(line)
+        chains, calls = len(found["attack"]), len(found["attempt"])
+        terminalreporter.write_line(f"{chains} attacks and {calls} single calls tried, {denied} denied")
+
+
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["world"] = node.config.stash[WORLD].url
 

@@ -11,7 +11,7 @@ from zipfile import ZipFile
 
 import yaml
 
-from emulator.accounts import EmulatedAccounts
+from emulator.accounts import EmulatedAccounts, sdk
 from rehearsal import demo
 from rehearsal.actions.action import Run
 from rehearsal.git import git
@@ -112,3 +112,12 @@ class World:
         return [
             text for text in self.accounts.ask("published", account=environment["id"]) if "failed" in text
         ]
+
+
+def as_function(accounts: EmulatedAccounts, service: str) -> Any:
+    """Return a client of the function's own code in dev."""
+    arn = f"arn:aws:lambda:{REGION}:{DEV['id']}:function:{NAME}"
+    place = {"account": DEV["id"], "region": REGION, "role": NAME}
+    mine = accounts.ask("environment", **place, carried={"lambda:sourcefunctionarn": arn})
+    keys = {name.lower(): value for name, value in mine.items() if name.startswith(("AWS_ACCESS", "AWS_SE"))}
+    return sdk().client(service, region_name=REGION, endpoint_url=accounts.url, **keys)

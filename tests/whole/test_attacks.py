@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from emulator.accounts import EmulatedAccounts
 from emulator.calls import Caller, Check
 from emulator.judge.policies import applies, listed, named, statements
-from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, Rehearsed
+from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, Rehearsed, as_function
 
 PAGE = (TEMPLATE / "docs/security.md").read_text("utf-8")
 OPS = FACTS["ops"]
@@ -487,7 +486,7 @@ def come_back(attack: Attack) -> None:
 def read_another_s_table(attack: Attack) -> None:
     attack.grant(NAME)
     attack.table("payments", "payments")
-    as_function(attack, "dynamodb").get_item(TableName="payments", Key={"id": {"S": "1"}})
+    as_function(attack.accounts, "dynamodb").get_item(TableName="payments", Key={"id": {"S": "1"}})
 
 
 @chain(
@@ -501,14 +500,14 @@ def read_another_s_secret(attack: Attack) -> None:
     made = attack.owner("secretsmanager").create_secret(
         Name="payments/key", SecretString="x", Tags=[{"Key": "function", "Value": "payments"}]
     )
-    as_function(attack, "secretsmanager").get_secret_value(SecretId=made["ARN"])
+    as_function(attack.accounts, "secretsmanager").get_secret_value(SecretId=made["ARN"])
 
 
 @chain("function", "another function's parameter", "ssm:GetParameter", "UseWhatHasItsTag UseWhatHasItsName")
 def read_another_s_parameter(attack: Attack) -> None:
     attack.grant(NAME)
     attack.owner("ssm").put_parameter(Name=f"/{NAME}-2/key", Value="x", Type="SecureString")
-    as_function(attack, "ssm").get_parameter(Name=f"/{NAME}-2/key")
+    as_function(attack.accounts, "ssm").get_parameter(Name=f"/{NAME}-2/key")
 
 
 @chain(
@@ -520,22 +519,13 @@ def read_another_s_parameter(attack: Attack) -> None:
 def decrypt_by_hand(attack: Attack) -> None:
     attack.grant(NAME)
     sealed = attack.owner("kms").encrypt(KeyId="alias/acme", Plaintext=b"x")["CiphertextBlob"]
-    as_function(attack, "kms").decrypt(KeyId="alias/acme", CiphertextBlob=sealed)
+    as_function(attack.accounts, "kms").decrypt(KeyId="alias/acme", CiphertextBlob=sealed)
 
 
 @chain("function", "the state of all functions", "s3:GetObject", "NoStateNoReleases")
 def read_state(attack: Attack) -> None:
     attack.grant(NAME)
-    as_function(attack, "s3").get_object(Bucket=DEV["state_bucket"], Key=f"functions/{NAME}.tfstate")
-
-
-def as_function(attack: Attack, service: str) -> Any:
-    """Return a client of the function's own code in dev."""
-    arn = f"arn:aws:lambda:{REGION}:{DEV['id']}:function:{NAME}"
-    place = {"account": DEV["id"], "region": REGION, "role": NAME}
-    mine = attack.accounts.ask("environment", **place, carried={"lambda:sourcefunctionarn": arn})
-    keys = {name.lower(): value for name, value in mine.items() if name.startswith(("AWS_ACCESS", "AWS_SE"))}
-    return boto3.client(service, region_name=REGION, endpoint_url=attack.accounts.url, **keys)
+    as_function(attack.accounts, "s3").get_object(Bucket=DEV["state_bucket"], Key=f"functions/{NAME}.tfstate")
 
 
 # Operators

@@ -1,14 +1,14 @@
 """Each call judged by the policies that govern it: what each role may not do."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from emulator.accounts import EmulatedAccounts
-from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, Rehearsed
+from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, Rehearsed, as_function
 
 # What roles may not do: a line each
 
@@ -33,7 +33,10 @@ TRUST = json.dumps(
 )
 BOUNDARY = "arn:aws:iam::{}:policy/acme-boundary"
 PUT = {"Body": b"x"}
-DEPLOYER, BUILDER = f"{NAME}-deployer", f"{NAME}-builder"
+BUILDER, DEPLOYER, PLANNER, TRAFFIC = (
+    f"{NAME}-{each}" for each in ("builder", "deployer", "planner", "traffic")
+)
+TO_PIPELINES = "/lambda-template/pipelines/"
 
 
 @pytest.mark.parametrize(
@@ -59,14 +62,23 @@ DEPLOYER, BUILDER = f"{NAME}-deployer", f"{NAME}-builder"
         ("acme-operator", DEV, ("lambda", "publish_version", {"FunctionName": "acme-promoter"}), "lambda:PublishVersion"),
         ("acme-operator", DEV, ("lambda", "update_function_configuration", {"FunctionName": NAME}), "lambda:UpdateFunctionConfiguration"),
         ("acme-operator", DEV, ("lambda", "invoke", {"FunctionName": NAME}), "lambda:InvokeFunction"),
-        ("acme-traffic", DEV, ("lambda", "update_function_code", {"FunctionName": NAME, "ZipFile": b"x"}), "lambda:UpdateFunctionCode"),
-        ("acme-traffic", DEV, ("lambda", "invoke", {"FunctionName": NAME}), "lambda:InvokeFunction"),
-        ("acme-developer", DEV, ("iam", "create_role", {"RoleName": "x-sandbox-ada", "AssumeRolePolicyDocument": TRUST}), "iam:CreateRole"),
-        ("acme-developer", DEV, ("iam", "create_role", {"RoleName": "x-sandbox-ada", "AssumeRolePolicyDocument": TRUST, "PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}), "iam:CreateRole"),
+        (TRAFFIC, DEV, ("lambda", "update_function_code", {"FunctionName": NAME, "ZipFile": b"x"}), "lambda:UpdateFunctionCode"),
+        (TRAFFIC, DEV, ("lambda", "invoke", {"FunctionName": NAME}), "lambda:InvokeFunction"),
+        (TRAFFIC, DEV, ("lambda", "update_alias", {"FunctionName": "other", "Name": "live", "FunctionVersion": "1"}), "lambda:UpdateAlias"),
+        ("acme-operator", DEV, ("iam", "create_role", {"RoleName": f"{NAME}-x", "Path": TO_PIPELINES, "AssumeRolePolicyDocument": TRUST, "PermissionsBoundary": BOUNDARY.format(DEV["id"])}), "iam:CreateRole"),
+        ("acme-operator", DEV, ("iam", "put_role_permissions_boundary", {"RoleName": DEPLOYER, "PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}), "iam:PutRolePermissionsBoundary"),
+        ("acme-operator", DEV, ("iam", "delete_role_permissions_boundary", {"RoleName": DEPLOYER}), "iam:DeleteRolePermissionsBoundary"),
+        ("acme-operator", DEV, ("iam", "attach_role_policy", {"RoleName": DEPLOYER, "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}), "iam:AttachRolePolicy"),
+        ("acme-operator", DEV, ("iam", "create_policy_version", {"PolicyArn": "arn:aws:iam::222222222222:policy/acme-pipelines-boundary", "PolicyDocument": "{}"}), "iam:CreatePolicyVersion"),
+        ("acme-operator", DEV, ("codebuild", "update_project", {"name": f"{NAME}-build", "serviceRole": "arn:aws:iam::222222222222:role/lambda-template-bootstrap"}), "codebuild:UpdateProject"),
+        ("acme-developer", DEV, ("iam", "create_role", {"RoleName": "x--sandbox-ada", "AssumeRolePolicyDocument": TRUST}), "iam:CreateRole"),
+        ("acme-developer", DEV, ("iam", "create_role", {"RoleName": "x--sandbox-ada", "AssumeRolePolicyDocument": TRUST, "PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}), "iam:CreateRole"),
         ("acme-developer", DEV, ("iam", "create_role", {"RoleName": "x", "AssumeRolePolicyDocument": TRUST, "PermissionsBoundary": BOUNDARY.format(DEV["id"])}), "iam:CreateRole"),
         ("acme-developer", DEV, ("s3", "get_object", {"Bucket": "acme-dev-terraform-state", "Key": "functions/x.tfstate"}), "s3:GetObject"),
         ("acme-developer", DEV, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": "releases/x", **PUT}), "s3:PutObject"),
         ("acme-developer", DEV, ("lambda", "invoke", {"FunctionName": "acme-promoter"}), "lambda:InvokeFunction"),
+        ("acme-developer", DEV, ("lambda", "update_function_code", {"FunctionName": NAME, "ZipFile": b"x"}), "lambda:UpdateFunctionCode"),
+        ("acme-developer", DEV, ("iam", "put_role_policy", {"RoleName": NAME, "PolicyName": "x", "PolicyDocument": "{}"}), "iam:PutRolePolicy"),
         ("acme-pipeline", STAGE, ("s3", "get_object", {"Bucket": "acme-dev-artifacts", "Key": "x"}), "s3:GetObject"),
         # What a deployer might try: to get rid of the boundary, to widen itself, to reach another function or account
         (DEPLOYER, DEV, ("iam", "create_role", {"RoleName": NAME, "AssumeRolePolicyDocument": TRUST}), "iam:CreateRole"),
@@ -91,15 +103,25 @@ DEPLOYER, BUILDER = f"{NAME}-deployer", f"{NAME}-builder"
         (DEPLOYER, DEV, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": f"{NAME}/Release/x", **PUT}), "s3:PutObject"),
         (DEPLOYER, DEV, ("s3", "delete_object", {"Bucket": "acme-dev-artifacts", "Key": f"releases/{NAME}/x.zip"}), "s3:DeleteObject"),
         (DEPLOYER, DEV, ("s3", "get_object", {"Bucket": "acme-dev-terraform-state", "Key": f"sandboxes/{NAME}/ada.tfstate"}), "s3:GetObject"),
-        (DEPLOYER, DEV, ("lambda", "get_function", {"FunctionName": f"{NAME}-sandbox-ada"}), "lambda:GetFunction"),
+        (DEPLOYER, DEV, ("lambda", "get_function", {"FunctionName": f"{NAME}--sandbox-ada"}), "lambda:GetFunction"),
         (DEPLOYER, DEV, ("logs", "delete_log_group", {"logGroupName": "/aws/lambda/other"}), "logs:DeleteLogGroup"),
         (DEPLOYER, DEV, ("codebuild", "update_project", {"name": f"{NAME}-deploy", "serviceRole": "arn:aws:iam::222222222222:role/acme-operator"}), "codebuild:UpdateProject"),
         (DEPLOYER, DEV, ("s3", "put_object", {"Bucket": "acme-stage-artifacts", "Key": f"promoted/{NAME}.zip", **PUT}), "s3:PutObject"),
         (DEPLOYER, DEV, ("s3", "get_object", {"Bucket": "acme-ops-terraform-state", "Key": f"pipelines/{NAME}/dev.tfstate"}), "s3:GetObject"),
         (DEPLOYER, DEV, ("sts", "assume_role", {"RoleArn": "arn:aws:iam::111111111111:role/acme-operator", "RoleSessionName": "ada"}), "sts:AssumeRole"),
         (DEPLOYER, STAGE, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": f"releases/{NAME}/x.zip", **PUT}), "s3:PutObject"),
-        (DEPLOYER, STAGE, ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::222222222222:role/{DEPLOYER}", "RoleSessionName": "ada"}), "sts:AssumeRole"),
+        (DEPLOYER, STAGE, ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::222222222222:role{TO_PIPELINES}{DEPLOYER}", "RoleSessionName": "ada"}), "sts:AssumeRole"),
         (DEPLOYER, PROD, ("s3", "put_object", {"Bucket": "acme-stage-artifacts", "Key": f"promoted/{NAME}.zip", **PUT}), "s3:PutObject"),
+        # What a plan might try, before anybody has approved it
+        (PLANNER, PROD, ("lambda", "update_function_configuration", {"FunctionName": NAME, "Timeout": 9}), "lambda:UpdateFunctionConfiguration"),
+        (PLANNER, PROD, ("lambda", "invoke", {"FunctionName": NAME}), "lambda:InvokeFunction"),
+        (PLANNER, PROD, ("iam", "put_role_policy", {"RoleName": NAME, "PolicyName": "x", "PolicyDocument": "{}"}), "iam:PutRolePolicy"),
+        (PLANNER, PROD, ("codedeploy", "update_deployment_group", {"applicationName": NAME, "currentDeploymentGroupName": "live"}), "codedeploy:UpdateDeploymentGroup"),
+        (PLANNER, PROD, ("codedeploy", "create_deployment", {"applicationName": NAME, "deploymentGroupName": "live"}), "codedeploy:CreateDeployment"),
+        (PLANNER, PROD, ("cloudwatch", "delete_alarms", {"AlarmNames": [f"{NAME}-canary"]}), "cloudwatch:DeleteAlarms"),
+        (PLANNER, PROD, ("s3", "get_object", {"Bucket": "acme-prod-terraform-state", "Key": "functions/other.tfstate"}), "s3:GetObject"),
+        (PLANNER, PROD, ("s3", "delete_object", {"Bucket": "acme-prod-terraform-state", "Key": f"functions/{NAME}.tfstate.tflock"}), "s3:DeleteObject"),
+        (PLANNER, PROD, ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::444444444444:role{TO_PIPELINES}{DEPLOYER}", "RoleSessionName": "ada"}), "sts:AssumeRole"),
         # What a build might try: it runs the code of every commit
         (BUILDER, DEV, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": f"releases/{NAME}/x.zip", **PUT}), "s3:PutObject"),
         (BUILDER, DEV, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": f"promoted/{NAME}.zip", **PUT}), "s3:PutObject"),
@@ -112,7 +134,7 @@ DEPLOYER, BUILDER = f"{NAME}-deployer", f"{NAME}-builder"
         (BUILDER, DEV, ("lambda", "invoke", {"FunctionName": "acme-promoter"}), "lambda:InvokeFunction"),
         (BUILDER, DEV, ("iam", "create_role", {"RoleName": NAME, "AssumeRolePolicyDocument": TRUST, "PermissionsBoundary": BOUNDARY.format(DEV["id"])}), "iam:CreateRole"),
         (BUILDER, DEV, ("iam", "put_role_policy", {"RoleName": BUILDER, "PolicyName": "builder", "PolicyDocument": "{}"}), "iam:PutRolePolicy"),
-        (BUILDER, DEV, ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::222222222222:role/{DEPLOYER}", "RoleSessionName": "ada"}), "sts:AssumeRole"),
+        (BUILDER, DEV, ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::222222222222:role{TO_PIPELINES}{DEPLOYER}", "RoleSessionName": "ada"}), "sts:AssumeRole"),
         (BUILDER, DEV, ("codepipeline", "start_pipeline_execution", {"name": NAME}), "codepipeline:StartPipelineExecution"),
         (BUILDER, DEV, ("logs", "put_log_events", {"logGroupName": "/aws/codebuild/other-build", "logStreamName": "x", "logEvents": [{"timestamp": 1, "message": "x"}]}), "logs:PutLogEvents"),
         # What a function might try
@@ -126,13 +148,15 @@ DEPLOYER, BUILDER = f"{NAME}-deployer", f"{NAME}-builder"
         (NAME, STAGE, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": f"promoted/{NAME}.zip", **PUT}), "s3:PutObject"),
     ],
 )  # fmt: skip
-def test_a_role_may_not_go_further_than_its_purpose(
+def test_a_role_may_not_go_further_than_its_purpose(  # noqa: PLR0913, PLR0917  of the table
     judged: EmulatedAccounts,
     role: str,
     environment: dict[str, Any],
     call: tuple[str, str, dict[str, Any]],
     action: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
+    record_property("attempt", f"{role} {action}")
     service, operation, parameters = call
     client = judged.client(service, environment["id"], REGION, role)
     message = f"{role}/rehearsal is not authorized to perform: {action} on resource"
@@ -184,12 +208,12 @@ def unlimited(rehearsed: Rehearsed) -> Iterator[EmulatedAccounts]:
         (("s3", "get_object", {"Bucket": "acme-dev-terraform-state", "Key": f"functions/{NAME}.tfstate"}), "an explicit deny"),
         (("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": f"promoted/{NAME}.zip", **PUT}), "an explicit deny"),
         (("s3", "list_objects_v2", {"Bucket": "acme-dev-artifacts"}), "an explicit deny"),
-        (("kms", "generate_data_key", {"KeyId": "alias/acme", "KeySpec": "AES_256"}), "an explicit deny"),
+        (("kms", "generate_data_key", {"KeyId": "alias/acme", "KeySpec": "AES_256"}), "no permissions boundary"),
         (("lambda", "invoke", {"FunctionName": "acme-promoter"}), "an explicit deny"),
         (("iam", "put_role_policy", {"RoleName": NAME, "PolicyName": "x", "PolicyDocument": "{}"}), "no permissions boundary"),
         (("iam", "delete_role_permissions_boundary", {"RoleName": NAME}), "no permissions boundary"),
         (("lambda", "update_function_code", {"FunctionName": NAME, "ZipFile": b"x"}), "no permissions boundary"),
-        (("sts", "assume_role", {"RoleArn": f"arn:aws:iam::222222222222:role/{DEPLOYER}", "RoleSessionName": "ada"}), "no resource-based policy"),
+        (("sts", "assume_role", {"RoleArn": f"arn:aws:iam::222222222222:role{TO_PIPELINES}{DEPLOYER}", "RoleSessionName": "ada"}), "no resource-based policy"),
         (("codepipeline", "start_pipeline_execution", {"name": NAME}), "no permissions boundary"),
     ],
 )  # fmt: skip
@@ -197,17 +221,35 @@ def test_the_boundary_holds_whatever_a_function_is_granted(
     unlimited: EmulatedAccounts, call: tuple[str, str, dict[str, Any]], why: str
 ) -> None:
     service, operation, parameters = call
-    client = unlimited.client(service, DEV["id"], REGION, NAME)
 
     with pytest.raises(ClientError, match=why):
-        getattr(client, operation)(**parameters)
+        getattr(as_function(unlimited, service), operation)(**parameters)
 
 
-def test_the_boundary_lets_a_function_use_what_functions_use(unlimited: EmulatedAccounts) -> None:
-    tables = unlimited.client("dynamodb", DEV["id"], REGION, NAME)
+def test_the_boundary_lets_a_function_use_what_has_its_tag_or_its_name(unlimited: EmulatedAccounts) -> None:
+    tables = unlimited.client("dynamodb", DEV["id"], REGION)
+    tables.create_table(
+        TableName="notes",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+        Tags=[{"Key": "function", "Value": NAME}],
+    )
+    unlimited.client("ssm", DEV["id"], REGION).put_parameter(
+        Name=f"/{NAME}/key", Value="x", Type="SecureString"
+    )
+    unlimited.client("s3", DEV["id"], REGION).create_bucket(Bucket=f"{NAME}-{DEV['id']}")
 
-    with pytest.raises(tables.exceptions.ResourceNotFoundException):
-        tables.get_item(TableName="notes", Key={"id": {"S": "1"}})
+    def itself(service: str) -> Any:
+        return as_function(unlimited, service)
+
+    itself("dynamodb").put_item(TableName="notes", Item={"id": {"S": "1"}})
+    itself("s3").put_object(Bucket=f"{NAME}-{DEV['id']}", Key="x", Body=b"x")
+    assert itself("ssm").get_parameter(Name=f"/{NAME}/key")["Parameter"]["Value"]
+    with pytest.raises(ClientError, match="an explicit deny"):
+        unlimited.client("dynamodb", DEV["id"], REGION, NAME).get_item(
+            TableName="notes", Key={"id": {"S": "1"}}
+        )
 
 
 def test_ops_enters_the_roles_made_for_it_and_through_them_alone(judged: EmulatedAccounts) -> None:
@@ -219,7 +261,10 @@ def test_ops_enters_the_roles_made_for_it_and_through_them_alone(judged: Emulate
     ):
         sts.assume_role(RoleArn="arn:aws:iam::444444444444:role/acme-reader", RoleSessionName="ada")
     with pytest.raises(ClientError, match="no resource-based policy allows the sts:AssumeRole"):
-        sts.assume_role(RoleArn="arn:aws:iam::444444444444:role/acme-pipeline", RoleSessionName="ada")
+        sts.assume_role(
+            RoleArn="arn:aws:iam::444444444444:role/lambda-template/services/acme-pipeline",
+            RoleSessionName="ada",
+        )
 
 
 def test_a_cross_account_put_that_asks_for_aws_s_own_key_is_refused(judged: EmulatedAccounts) -> None:
