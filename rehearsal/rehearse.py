@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from emulator.accounts import EmulatedAccounts
 from emulator.calls import Check
 from emulator.judge import grants
+from emulator.judge.policies import name
 from foundation import terraform
 from rehearsal import denials, foundation, report
 from rehearsal.actions.action import Approval, Run
@@ -191,9 +192,10 @@ def weigh(rehearsal: Rehearsal, world: EmulatedAccounts, walker: Walker) -> None
     checks = [check for call in world.journal() for check in call.checks]
     accounts = rehearsal.facts["ops"], *rehearsal.facts["environments"]
     granted = grants.granted(world.client("iam", a["id"], rehearsal.facts["region"]) for a in accounts)
-    organization, of_function = rehearsal.facts["organization"], f"role/{rehearsal.function}"
+    organization = rehearsal.facts["organization"]
+    own = {f"{rehearsal.function}{suffix}" for suffix in denials.OF_FUNCTION}
     denied = [check for check in checks if check.denied]
-    if rehearsal.failures and any(of_function in check.caller.role for check in denied):
+    if rehearsal.failures and any(name(check.caller.role) in own for check in denied):
         denied = explore(world, walker, rehearsal.failures[-1])
     each = {(check.caller, check.action, check.resource): check for check in denied}.values()
     rehearsal.denied = [(c, denials.place(c, rehearsal.function, organization, granted)) for c in each]
