@@ -96,7 +96,7 @@ def test_the_revision_is_shown_by_every_pipeline_and_to_the_approver(rehearsed: 
         assert [revision["revisionSummary"] for revision in done["sourceRevisions"]] == [shown]
 
     (approval,) = [run for run in rehearsed.result.runs if run.action == "Approve"]
-    assert approval.message == f"{summary} | Plan: 12 to add, 0 to change, 0 to destroy."
+    assert approval.message == f"{summary} | Plan: 11 to add, 0 to change, 0 to destroy."
 
 
 def test_a_new_pipeline_waits_for_its_first_release(rehearsed: Rehearsed) -> None:
@@ -106,13 +106,15 @@ def test_a_new_pipeline_waits_for_its_first_release(rehearsed: Rehearsed) -> Non
 
 
 def test_each_step_wears_the_role_made_for_it(rehearsed: Rehearsed) -> None:
-    calls = {
-        (call.account, (call.role or "").rpartition("/")[2]): call.service
-        for call in rehearsed.result.journal
-    }
-    worn = {role for account, role in calls if account == DEV["id"]}
+    worn: dict[str, set[str]] = {}
+    for call in rehearsed.result.journal:
+        worn.setdefault(call.account, set()).add((call.role or "").rpartition("/")[2])
 
-    assert {"acme-operator", "acme-pipeline", "acme-promoter", f"{NAME}-builder", f"{NAME}-deployer"} <= worn
+    everywhere = {"acme-operator", "acme-pipeline", f"{NAME}-deployer"}
+    assert everywhere | {"acme-promoter", f"{NAME}-builder"} <= worn[DEV["id"]]
+    assert everywhere | {f"{NAME}-planner"} <= worn[PROD["id"]]
+    assert not worn[DEV["id"]] & {f"{NAME}-planner"}
+    assert not worn[PROD["id"]] & {"acme-promoter", f"{NAME}-builder"}
 
 
 def test_the_connection_is_used_for_the_function_s_own_repository(rehearsed: Rehearsed) -> None:

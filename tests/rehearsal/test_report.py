@@ -82,7 +82,12 @@ SUCCESS = Rehearsal(
 )
 OUTPUT = "aws_lambda_alias.live: Creating...\n\nError: creating\n\x1b[31mnot authorized\x1b[0m"
 DENIED = Check(
-    Caller(f"arn:aws:iam::{DEV['id']}:role/{NAME}-deployer"), "sqs:CreateQueue", "arn:q", "1", {}, "no"
+    Caller(f"arn:aws:iam::{DEV['id']}:role/lambda-template/pipelines/{NAME}-deployer"),
+    "sqs:CreateQueue",
+    "arn:q",
+    "1",
+    {},
+    "no",
 )
 FAILURE = replace(
     SUCCESS,
@@ -224,7 +229,7 @@ def test_a_real_rehearsal_is_all_there(rehearsed: Rehearsed) -> None:
     page = Page(rehearsed.result)
 
     assert page.title.startswith("prod runs hello-lambda ")
-    for said in "make test", "terraform apply", "12 to add", "lambda Function":
+    for said in "make test", "terraform apply", "11 to add", "lambda Function":
         assert said in page.all
     assert "✗" not in page.all
 
