@@ -63,7 +63,7 @@ data "aws_iam_policy_document" "people_trust" {
 
   # For `make pipeline`, which goes on from the operator's role in ops, where the same was asked.
   dynamic "statement" {
-    for_each = each.key == "operator" && local.environment != null ? [local.ops.id] : []
+    for_each = each.key == "operator" && local.environment != null && (local.mfa || length(local.named.operator) > 0) ? [local.ops.id] : []
 
     content {
       sid     = "OperatorsInOps"

@@ -9,7 +9,7 @@ locals {
   shared    = local.environment == null ? [] : try(coalesce(local.environment.shared), [])
 
   of_streams = [
-    "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
+    "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator",
     "kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards",
   ]
   of_queues = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"]
@@ -18,11 +18,14 @@ locals {
     "dynamodb:PutItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:UpdateItem", "kinesis:PutRecord", "kinesis:PutRecords",
     "states:StartExecution",
   ]
-  of_targets   = ["events:PutEvents", "lambda:InvokeFunction", "sns:Publish"]
-  of_buckets   = ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"]
-  of_keys      = ["kms:Decrypt", "kms:GenerateDataKey"]
-  of_secrets   = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"]
-  observations = ["cloudwatch:PutMetricData", "logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"]
+  of_targets = ["events:PutEvents", "lambda:InvokeFunction", "sns:Publish"]
+  of_buckets = ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"]
+  of_keys    = ["kms:Decrypt", "kms:GenerateDataKey"]
+  of_secrets = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"]
+  observations = [
+    "cloudwatch:PutMetricData", "dynamodb:ListStreams", "logs:CreateLogStream", "logs:PutLogEvents",
+    "xray:PutTelemetryRecords", "xray:PutTraceSegments",
+  ]
 }
 
 resource "aws_iam_policy" "boundary" {

@@ -60,17 +60,27 @@ data "aws_iam_policy_document" "operator_pipelines" {
   }
 
   statement {
-    sid = "ManageBuilds"
-    actions = [
-      "codebuild:BatchGetBuilds", "codebuild:BatchGetProjects", "codebuild:DeleteProject", "codebuild:ListBuildsForProject",
-    ]
+    sid       = "SeeBuilds"
+    actions   = ["codebuild:BatchGetBuilds", "codebuild:BatchGetProjects", "codebuild:ListBuildsForProject"]
     resources = local.projects
   }
 
-  # No build is made to run in a role that was there before.
+  # Builds run in a role: none is changed that was there before, and none is made to run in a role that was.
+  statement {
+    sid       = "ChangeBuilds"
+    actions   = ["codebuild:DeleteProject", "codebuild:UpdateProject"]
+    resources = local.projects
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/organization"
+      values   = [local.organization]
+    }
+  }
+
   statement {
     sid       = "MakeBuildsInTheirRoles"
-    actions   = ["codebuild:CreateProject", "codebuild:UpdateProject"]
+    actions   = ["codebuild:CreateProject"]
     resources = local.projects
 
     condition {

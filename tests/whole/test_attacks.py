@@ -555,7 +555,7 @@ def widen_past_the_ceiling(attack: Attack) -> None:
     "operator",
     "a build that was there before, and its role",
     "codebuild:UpdateProject",
-    "MakeBuildsInTheirRoles",
+    "ChangeBuilds",
 )
 def take_a_build_that_was_there(attack: Attack) -> None:
     role = attack.role("legacy", trusts=trust(Service="codebuild.amazonaws.com"))

@@ -1,6 +1,5 @@
 """What roles are granted: all of it used, each statement needed, none of it wider than its purpose."""
 
-import hashlib
 import io
 import json
 import os
@@ -92,7 +91,7 @@ def edit(text: str, *changes: tuple[str, str]) -> str:
     return text
 
 
-NO_TAGS = ("      environment = var.environment\n", "")
+NO_TAGS = ("      environment  = var.environment\n", "")
 FEWER_TAGS = (", environment = var.environment", "")
 OTHER_TRUST = ('actions = ["sts:AssumeRole"]\n', 'sid = "Other"\n    actions = ["sts:AssumeRole"]\n')
 
@@ -102,10 +101,14 @@ def change_pipelines(world: World) -> None:
     people = world.folder / "people"
     git(world.folder, "clone", "--quiet", str(world.repository), str(people))
     for file, changes in {
-        "deployer.tf": [('description        = "Deploys ', 'description        = "Puts ')],
         "main.tf": [('"SUPERSEDED"', '"QUEUED"')],
+        "roles.tf": [
+            ('does    = "Deploys"', 'does    = "Puts"'),
+            ("What ${var.function_name} may do", "What it may do"),
+            OTHER_TRUST,
+        ],
         "start.tf": [("A release of", "One release of")],
-        "steps.tf": [("= 365", "= 400"), ('description    = "Runs ', 'description    = "Run '), OTHER_TRUST],
+        "steps.tf": [("= 365", "= 400"), ('description    = "Step ', 'description    = "The step ')],
         "versions.tf": [NO_TAGS],
     }.items():
         path = people / "pipeline" / file
@@ -117,12 +120,9 @@ def change_deployment(world: World) -> None:
     """Change whatever of the deployment can be changed, and the package, by promoting it to stage."""
     with ZipFile(io.BytesIO(world.release())) as archive:
         files = {name: archive.read(name).decode("latin-1") for name in archive.namelist()}
-    package = io.BytesIO(files["package.zip"].encode("latin-1"))
-    with ZipFile(package, "a") as archive:
-        archive.writestr("another.txt", "another package")
     folder = "deployment/"
     changed = {
-        "permissions.tf": [('"What ${local.function_name} may do"', '"What it may do"'), OTHER_TRUST],
+        "permissions.tf": [('sid       = "WriteLog"', 'sid       = "WriteItsLog"')],
         "traffic.tf": [(', "DEPLOYMENT_STOP_ON_REQUEST"', "")],
         "versions.tf": [FEWER_TAGS],
         "environments/stage.tfvars": [
@@ -133,10 +133,7 @@ def change_deployment(world: World) -> None:
         "environments/prod.tfvars": [("256", "512")],
     }
     changes = {folder + file: edit(files[folder + file], *found) for file, found in changed.items()}
-    facts = {"summary": "changed", "sha256": hashlib.sha256(package.getvalue()).hexdigest()}
-    changes["package.zip"] = package.getvalue().decode("latin-1")
-    changes["release.json"] = json.dumps(json.loads(files["release.json"]) | facts)
-    world.send(world.release(**changes))
+    world.send(world.another("changed", file="another.txt", **changes))
 
     assert [run.message for run in world.walk()] == []
 
@@ -249,7 +246,7 @@ def play(world: World, run: People) -> None:
         (
             folder / "permissions.tf",
             ('"What ${local.function_name} may do"', '"What it may do"'),
-            OTHER_TRUST,
+            ('sid       = "WriteLog"', 'sid       = "WriteItsLog"'),
         ),
         (folder / "versions.tf", FEWER_TAGS),
     ):
@@ -308,7 +305,7 @@ def what_is_left(world: World) -> list[str]:
         builds = world.client("codebuild", environment)
         left += [*builds.list_projects()["projects"], *builds.list_report_groups()["reportGroups"]]
         roles = world.client("iam", environment).list_roles()["Roles"]
-        left += [r["RoleName"] for r in roles if r["RoleName"].startswith(f"{NAME}-")]
+        left += [r["RoleName"] for r in roles if r["RoleName"].startswith(NAME)]
     left += [f["FunctionName"] for f in world.client("lambda", STAGE).list_functions()["Functions"]]
     return left
 
@@ -325,9 +322,9 @@ def test_nothing_that_our_roles_do_is_denied(life: Life) -> None:
 
 ROWS = re.findall(r"^\| `([\w-]+)` \| ([\w:, -]+) \| [^|]+ \|$", PAGE, re.MULTILINE)
 WITH_A_REASON = {(role, action) for role, actions in ROWS for action in actions.split(", ")}
-MACHINES = ("acme-pipeline", "acme-pipeline-start", "acme-promoter", "acme-traffic")
+MACHINES = ("acme-pipeline", "acme-pipeline-start", "acme-promoter")
 PEOPLE = ("acme-developer", "acme-operator")
-OWN = (NAME, f"{NAME}-builder", f"{NAME}-deployer")
+OWN = (NAME, *(f"{NAME}-{step}" for step in ("builder", "deployer", "planner", "traffic")))
 
 
 def test_what_nothing_uses_is_named_with_its_reason(life: Life) -> None:
