@@ -14,31 +14,43 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cookiecutter.main import cookiecutter
 
 from emulator.accounts import EmulatedAccounts
 from foundation import terraform
-from rehearsal import buildspec, demo
-from tests.worlds import TEMPLATE
+from rehearsal import buildspec
+from rehearsal.rehearse import apply_pipelines
+from tests.organizations import organization_of, repository_of
+from tests.worlds import DEV
 
 ENVIRONMENT_VARIABLES = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
 
 class World:
-    """An emulated account with what a deployment stands on, and a built release."""
+    """An emulated account with what a deployment stands on, its pipeline among that, and a built release."""
 
     def __init__(self, accounts: EmulatedAccounts, folder: Path) -> None:
         self.accounts, self.folder = accounts, folder
-        self.repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder)))
-        demo.commit(self.repository)
+        self.repository = repository_of(organization_of(DEV), folder)
         self.build = buildspec.run(self.repository, "buildspec.yml", ENVIRONMENT_VARIABLES)
         self.built = self.repository / "build/release"
         self.facts = json.loads((self.repository / "accounts.json").read_bytes())
         self.environment = self.facts["environments"][0]
-        self.deployed = 0
+        apply_pipelines(accounts, self.facts, self.repository, folder)
+        self.before, self.deployed = self.own(), 0
 
     def client(self, service: str) -> Any:
         return self.accounts.client(service, self.environment["id"], self.facts["region"])
+
+    def own(self) -> list[str]:
+        """Return what there is of the function in the account, by its names."""
+        names = [f["FunctionName"] for f in self.client("lambda").list_functions()["Functions"]]
+        names += [group["logGroupName"] for group in self.client("logs").describe_log_groups()["logGroups"]]
+        names += [a["AlarmName"] for a in self.client("cloudwatch").describe_alarms()["MetricAlarms"]]
+        names += self.client("codedeploy").list_applications()["applications"]
+        for role in self.client("iam").list_roles()["Roles"]:
+            inline = self.client("iam").list_role_policies(RoleName=role["RoleName"])["PolicyNames"]
+            names += [role["Arn"], *(f"{role['Arn']} {policy}" for policy in inline)]
+        return [name for name in names if "hello" in name]
 
     def release(self) -> Path:
         """Return a copy of the release, as a pipeline unpacks it for each of its steps."""
@@ -313,15 +325,11 @@ def test_uncommitted_changes_are_not_released(world: World) -> None:
     assert "src/hello_lambda/handler.py" in done.stderr
 
 
-def test_destroy_leaves_nothing_behind(world: World, deployed: Path) -> None:
+def test_destroy_leaves_nothing_behind_but_what_the_pipeline_has_made(world: World, deployed: Path) -> None:
     release = world.release()
     shutil.rmtree(release / "deployment")
     shutil.copytree(deployed / "deployment", release / "deployment", symlinks=True)
 
     assert world.terraform(release, "destroy", "-auto-approve").returncode == 0
 
-    names = [f["FunctionName"] for f in world.client("lambda").list_functions()["Functions"]]
-    groups = [group["logGroupName"] for group in world.client("logs").describe_log_groups()["logGroups"]]
-    roles = [role["RoleName"] for role in world.client("iam").list_roles()["Roles"]]
-    alarms = [a["AlarmName"] for a in world.client("cloudwatch").describe_alarms()["MetricAlarms"]]
-    assert [name for name in (*names, *groups, *roles, *alarms) if "hello" in name] == []
+    assert world.own() == world.before
