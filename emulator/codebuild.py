@@ -165,7 +165,8 @@ def asked(call: Call, action: str) -> Asked:
     if not names or not re.search("Projects?$|^StartBuild$", call.operation):
         yield from derived(call, action)
         return
-    for name in names:
-        yield action, f"arn:aws:codebuild:{call.region}:{call.account}:project/{name}", {}
+    for name in names:  # or an ARN
+        own = name.rpartition(":project/")[2]
+        yield action, f"arn:aws:codebuild:{call.region}:{call.account}:project/{own}", {}
     if said.get("serviceRole"):
         yield "iam:PassRole", said["serviceRole"], {"iam:passedtoservice": "codebuild.amazonaws.com"}
