@@ -2,10 +2,13 @@ PYTHON ?= python3
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help foundation demo bake test lint format lock benchmarks clean
+.PHONY: help doctor foundation demo bake test lint format lock benchmarks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+doctor: .venv/installed ## Say of all accounts what would keep the foundation from being applied, and what differs
+	.venv/bin/python -m foundation.doctor
 
 foundation: .venv/installed ## Plan and apply the foundation of all accounts, ops first
 	.venv/bin/python -m foundation.apply

@@ -1,4 +1,4 @@
-"""Connections to GitHub, which moto lacks. They stay pending, as before somebody completes them by hand."""
+"""Connections to GitHub, which moto lacks. They are pending until somebody completes them by hand."""
 
 import uuid
 from typing import Any
@@ -56,6 +56,13 @@ def use_git_url(role: str, region: str, connection: str, repository: str, push: 
     session = f"arn:aws:sts::{role.split(':')[4]}:assumed-role/{role.rpartition('/')[2]}/git"
     action, told = "codestar-connections:UseConnection", told_of_git(repository, push=push)
     return check(Caller(role, session), region, action, connection, told).denied
+
+
+@command
+@claims("the command complete_connection", doc("dtconsole/latest/userguide/connections-update.html"))
+def complete_connection(arn: str) -> None:
+    """Complete a connection, as a person does in the console."""
+    CONNECTIONS[arn]["ConnectionStatus"] = "AVAILABLE"
 
 
 def connection(call: Call) -> dict[str, Any]:

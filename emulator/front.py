@@ -48,6 +48,7 @@ from emulator import (
     mends,
     s3,
     secretsmanager,
+    servicequotas,
     sqs,
     tags,
 )
@@ -60,7 +61,7 @@ from emulator.judge.verdict import SignedCall
 from emulator.lambda_ import Functions, check_rate
 
 # For what they answer and check.
-SERVICES = (codebuild, connections, dynamodb, iam, logs, secretsmanager, sqs, tags)
+SERVICES = (codebuild, connections, dynamodb, iam, logs, secretsmanager, servicequotas, sqs, tags)
 ANSWERS_KEPT, LARGEST_KEPT = 200, 100_000  # in bytes
 
 Judge = Callable[[SignedCall], list[Check]]
@@ -315,7 +316,8 @@ def read_operation(call: Call, request: Request) -> None:
     if scope.count("/") != 4:  # noqa: PLR2004  KEY/DATE/REGION/SERVICE/aws4_request
         raise AwsError("MissingAuthenticationToken", "the request is not signed", 403)
     call.region, signing_name = scope.split("/")[2:4]
-    call.service = {"monitoring": "cloudwatch"}.get(signing_name, signing_name)
+    named = {"monitoring": "cloudwatch", "servicequotas": "service-quotas"}
+    call.service = named.get(signing_name, signing_name)
     target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
     call.operation = target or call.operation
     in_path: dict[str, Any] = {}

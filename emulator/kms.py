@@ -4,7 +4,7 @@ from typing import Any
 
 from moto.kms.models import kms_backends
 
-from emulator.calls import Call, doc, owner
+from emulator.calls import AwsError, Call, doc, owner
 from emulator.judge.checks import Asked, derived, reads
 from emulator.judge.policies import UnknownError, parse
 from emulator.judge.verdict import Guarded, guards
@@ -43,4 +43,6 @@ def key_arn(key: str, account: str, region: str) -> str:
         return key
     backend = kms_backends[account][region]
     identifier = backend.get_key_id_from_alias(key) if "alias/" in key else backend.get_key_id(key)
+    if identifier is None:
+        raise AwsError("NotFoundException", f"Alias arn:aws:kms:{region}:{account}:{key} is not found.")
     return f"arn:aws:kms:{region}:{account}:key/{identifier}"

@@ -20,7 +20,7 @@ from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
 from emulator import calls, cloudwatch
-from emulator.calls import MODEL, PERSON, AwsError, Call, claims, doc, owner
+from emulator.calls import MODEL, NOTHING, PERSON, AwsError, Call, claims, command, doc, operation, owner
 from emulator.execution_environment import ExecutionEnvironment, Outcome
 from emulator.judge.checks import RENAMED, Asked, derived, reads
 from emulator.judge.verdict import Guarded, guards
@@ -32,6 +32,9 @@ RENAMED["lambda", "Invoke"] = "InvokeFunction"
 CREDIT: dict[str, float] = defaultdict(float)  # of an alias: what its second version is owed
 IN_A_SECOND = {"GetFunction": 100, "GetPolicy": 15, "all others": 15}  # requests of an account
 ASKED: dict[tuple[str, ...], list[float]] = defaultdict(list)  # when, by account, region and kind
+# Executions at once and bytes of code, by account and region, where they are not those of
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LIMITS: dict[tuple[str, str], tuple[int, int]] = {}
 
 
 @claims("Lambda refuses what is asked too often", doc("lambda/latest/dg/gettingstarted-limits.html"))
@@ -45,6 +48,26 @@ def check_rate(call: Call) -> None:
     if len(times) >= IN_A_SECOND[kind]:
         raise AwsError("TooManyRequestsException", "Rate exceeded", 429)
     times.append(now)
+
+
+@command
+@claims("the command set_lambda_limits", NOTHING)
+def set_lambda_limits(account: str, region: str, concurrency: int, code_size: int) -> None:
+    """Let an account run so many executions at once and keep so many bytes of code in a region."""
+    LIMITS[account, region] = concurrency, code_size
+
+
+@operation("lambda", "GetAccountSettings", rests=doc("lambda/latest/api/API_GetAccountSettings.html"))
+def account_settings(call: Call) -> dict[str, Any]:
+    """Return the account's limits, and what its functions use."""
+    concurrency, code_size = LIMITS.get((call.account, call.region), (1000, 75 * 1024**3))
+    functions = lambda_backends[call.account][call.region]._lambdas._functions.values()
+    versions = [version for each in functions for version in (each["latest"], *each["versions"])]
+    used = sum(version.code_size for version in versions)
+    return {
+        "AccountLimit": {"ConcurrentExecutions": concurrency, "TotalCodeSize": code_size},
+        "AccountUsage": {"FunctionCount": len(functions), "TotalCodeSize": used},
+    }
 
 
 class Functions:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from moto.events.models import Rule
-from moto.sns.models import sns_backends
+from moto.sns.models import SNSBackend, sns_backends
 
 from emulator import calls
 from emulator.calls import NOTHING, Call, claims, command, doc
@@ -12,6 +12,7 @@ from emulator.judge.checks import Asked, derived, reads
 from emulator.judge.policies import parse
 from emulator.judge.verdict import Guarded, guards
 from emulator.kms import key_arn
+from emulator.mends import replaces
 
 
 @reads("sns", rests=doc("service-authorization/latest/reference/list_amazonsns.html"))
@@ -59,6 +60,19 @@ def publish(  # noqa: PLR0913
 def publish_event(account: str, region: str, target: dict[str, Any], rule: Rule, message: str) -> str | None:
     """Publish to the topic that is a rule's target."""
     return publish("events.amazonaws.com", account, region, target["Arn"], message)
+
+
+@replaces(SNSBackend, "subscribe", rests=doc("sns/latest/api/API_Subscribe.html"))
+def subscribe(backend: SNSBackend, original: Any, topic_arn: str, endpoint: str, protocol: str) -> Any:
+    """Count subscriptions, and apart those that their owner must confirm. AWS does, moto does not."""
+    known = len(backend.subscriptions)
+    subscription = original(topic_arn, endpoint, protocol)
+    if len(backend.subscriptions) > known:
+        if protocol in ("email", "email-json", "http", "https"):
+            subscription.topic.subscriptions_pending += 1
+        else:
+            subscription.topic.subscriptions_confimed += 1  # as moto spells it
+    return subscription
 
 
 @guards("sns", rests=doc("sns/latest/dg/sns-access-policy-use-cases.html"))

@@ -21,6 +21,7 @@ BASES: dict[tuple[str, str], Basis] = {
     ("*", "sts:AssumeRole"): doc("IAM/latest/UserGuide/id_roles_create_for-service.html"),
     ("*", "TagResource"): AUTHORIZATION,
     ("iam", "iam:TagRole"): AUTHORIZATION,
+    **{("service-quotas", f"servicequotas:Get{of}ServiceQuota"): AUTHORIZATION for of in ("", "AWSDefault")},
     **{("dynamodb", f"dynamodb:{verb}Item"): AUTHORIZATION for verb in ("ConditionCheck", "Delete", "Get")},
     **{("dynamodb", f"dynamodb:{verb}Item"): AUTHORIZATION for verb in ("Put", "Update")},
     ("lambda", "s3:GetObject"): CODE,
