@@ -66,7 +66,7 @@ def publish_event(account: str, region: str, target: dict[str, Any], rule: Rule,
 def subscribe(backend: SNSBackend, original: Any, topic_arn: str, endpoint: str, protocol: str) -> Any:
     """Count subscriptions, and apart those that their owner must confirm. AWS does, moto does not."""
     known = len(backend.subscriptions)
-    subscription = original(topic_arn, endpoint, protocol)
+    subscription = original(backend, topic_arn, endpoint, protocol)
     if len(backend.subscriptions) > known:
         if protocol in ("email", "email-json", "http", "https"):
             subscription.topic.subscriptions_pending += 1
