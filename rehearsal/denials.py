@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from emulator.calls import Check
@@ -31,7 +32,10 @@ OF_FUNCTION = {
 def place(check: Check, function: str, organization: str, grants: Iterable[Grant]) -> str:
     """Return the file and the statement that would have to change for what was denied to be allowed."""
     why = check.denied or ""
-    if "permissions boundary" in why or "explicit deny in an identity-based" in why:
+    if (too := " and no permissions boundary") in why:
+        alone = replace(check, denied=why.replace(too, ""))
+        return f"{place(alone, function, organization, grants)}; and foundation/boundary.tf"
+    if "no permissions boundary" in why or "explicit deny in an identity-based" in why:
         return "foundation/boundary.tf"
     if "resource-based policy" in why:
         service = check.action.split(":")[0]

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from rehearsal.outcome import Rehearsal
 
 DENIED = (
-    "A role may not do what it has to: of the function, see deployment/permissions.tf; of its deployment, "
-    "pipeline/deployer.tf; of its build, pipeline/builder.tf."
+    "A role may not do what it has to: of the function, see deployment/permissions.tf; of its build, plan or "
+    "deployment, pipeline/builder.tf, planner.tf or deployer.tf; boundaries are in foundation/boundary.tf."
 )
 CHANGED = "The release was changed on its way. Promote again from the environment before."
 ADVICE = {

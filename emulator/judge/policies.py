@@ -56,13 +56,10 @@ def decide(request: Request, policies: Policies) -> str | None:
     )
     if (foreign or policies.delegating) and not grants:
         return f"because no resource-based policy allows the {request.action} action"
-    if not identity and (foreign or "role" not in grants):
-        missing = "identity-based policy"
-    elif not bounded:
-        missing = "permissions boundary"
-    else:
-        return None
-    return f"because no {missing} of {name(request.caller.role)} allows the {request.action} action"
+    missing = ["identity-based policy"] if not identity and (foreign or "role" not in grants) else []
+    missing += [] if bounded else ["permissions boundary"]
+    whose = f"of {name(request.caller.role)} allows the {request.action} action"
+    return f"because no {' and no '.join(missing)} {whose}" if missing else None
 
 
 def mentioned(policies: Policies) -> set[str]:

@@ -1,6 +1,8 @@
 """What a function's owner is told who adds something that its roles may not do yet."""
 
 import io
+import json
+import re
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from rehearsal.git import git
 from rehearsal.outcome import Rehearsal
 from rehearsal.rehearse import Options, rehearse
 from screen import Screen
-from tests.worlds import Rehearsed
+from tests.worlds import DEV, REGION, Rehearsed
 
 TABLE = """\
 resource "aws_dynamodb_table" "notes" {
@@ -47,6 +49,7 @@ IDENTITY, BOUNDARY = (
     "because no identity-based policy of x allows",
     "because no permissions boundary of x allows",
 )
+BOTH = "because no identity-based policy and no permissions boundary of x allows"
 STATEMENT = {
     "Sid": "KeepNotes",
     "Effect": "Allow",
@@ -63,8 +66,11 @@ STATEMENT = {
         ("f", "sqs:SendMessage", "arn:aws:sqs:::q", IDENTITY, "deployment/permissions.tf, a new statement"),
         ("f-deployer", "sqs:CreateQueue", "arn:aws:sqs:::q", IDENTITY, "pipeline/deployer.tf, a new statement"),
         ("f-builder", "sqs:SendMessage", "arn:aws:sqs:::q", IDENTITY, "pipeline/builder.tf, a new statement"),
+        ("f-planner", "sqs:GetQueueUrl", "arn:aws:sqs:::q", IDENTITY, "pipeline/planner.tf, a new statement"),
+        ("f-traffic", "sqs:SendMessage", "arn:aws:sqs:::q", IDENTITY, "pipeline/traffic.tf, a new statement"),
         ("org-pipeline", "sqs:SendMessage", "arn:aws:sqs:::q", IDENTITY, "foundation/pipelines.tf, a new statement"),
         ("f", "ses:SendEmail", "*", BOUNDARY, "foundation/boundary.tf"),
+        ("f-deployer", "sqs:CreateQueue", "arn:aws:sqs:::q", BOTH, "pipeline/deployer.tf, a new statement; and foundation/boundary.tf"),
         ("f", "s3:GetObject", "arn:aws:s3:::other/x", "because no resource-based policy allows", "foundation/buckets.tf"),
         ("somebody", "sqs:SendMessage", "*", IDENTITY, "where somebody is made, a new statement"),
     ],
@@ -72,24 +78,36 @@ STATEMENT = {
 def test_a_denial_names_the_file_and_the_statement_to_change(
     role: str, action: str, resource: str, why: str, place: str
 ) -> None:
-    arn = f"arn:aws:iam::222222222222:role/{role}"
+    arn = f"arn:aws:iam::222222222222:role/lambda-template/pipelines/{role}"
     check = Check(Caller(arn), action, resource, "222222222222", {}, f"{why} the {action} action")
 
     assert denials.place(check, "f", "org", [Grant(arn, STATEMENT)]).startswith(place)
 
 
+def widened(world: EmulatedAccounts, *actions: str) -> None:
+    """Let what builds and deploys functions have more, as whoever applies foundation/boundary.tf may."""
+    arn = f"arn:aws:iam::{DEV['id']}:policy/acme-pipelines-boundary"
+    iam = world.client("iam", DEV["id"], REGION)
+    current = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=current)["PolicyVersion"]["Document"]
+    document["Statement"].append({"Effect": "Allow", "Action": actions, "Resource": "*"})
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
+
+
 def rehearsed_to_dev(
-    founded: EmulatedAccounts, repository: Path, folder: Path
+    founded: EmulatedAccounts, repository: Path, folder: Path, *bounds: str
 ) -> tuple[Rehearsal, list[str]]:
     """Rehearse what is committed, and not what follows, up to the first environment.
 
-    Return how it went and what a person saw.
+    bounds: actions that the boundary of what deploys allows too. Return how it went and what a person saw.
     """
     folder.mkdir()
     commit = git(repository, "rev-parse", "HEAD")
     (repository / "newer").write_text(commit)
     demo.commit(repository, "Something newer")
     with founded.fork() as world, redirect_stdout(io.StringIO()) as written:
+        if bounds:
+            widened(world, *bounds)
         result = rehearse(Options(repository, until="dev", commit=commit), Screen(), world, folder)
         conclude(result, Screen(), folder / "page.html")
     assert result.revision == commit
@@ -120,7 +138,9 @@ def test_a_rehearsal_says_which_statements_a_new_table_needs_and_with_them_it_wo
         assert f'"dynamodb:{action}"' in deployer
     assert '["arn:aws:dynamodb:${local.here}:table/${var.function_name}-notes"]' in deployer
     assert any("hello-lambda-deployer may not dynamodb:CreateTable on" in line for line in lines)
-    assert any("pipeline/deployer.tf, a new statement" in line for line in lines)
+    where = [line.strip() for line in lines if "pipeline/deployer.tf, " in line]
+    assert where
+    assert all(line.endswith("; and foundation/boundary.tf") for line in where)
     assert "To paste into pipeline/deployer.tf" in report.html(result)
 
     for file, statements in result.to_paste.items():
@@ -131,7 +151,11 @@ def test_a_rehearsal_says_which_statements_a_new_table_needs_and_with_them_it_wo
         (repository / file).write_text(content.replace(start, f"{start}{statements}\n"))
     demo.commit(repository, "Let it")
 
-    result, _ = rehearsed_to_dev(founded, repository, tmp_path / "after")
+    denied = {check.action for check, where in result.denied if where.endswith("foundation/boundary.tf")}
+    pasted = set(re.findall(r'"(\w+:\w+)"', deployer))
+    assert denied < pasted
+
+    result, _ = rehearsed_to_dev(founded, repository, tmp_path / "after", *pasted)
 
     assert result.problem == ""
     assert result.denied == []
