@@ -116,12 +116,15 @@ class EmulatedAccounts:
 
     def client(self, service: str, account: str, region: str, role: str = PERSON) -> Any:
         """Return a boto3 client that is a role of an account; the user's AWS configuration is kept out."""
-        variables = self.environment(account, region, role)
+        return self.connect(service, self.environment(account, region, role))
+
+    def connect(self, service: str, variables: dict[str, str]) -> Any:
+        """Return a boto3 client that is whom variables such as those of `environment` say."""
         with self._making:
             return sdk().client(
                 service,
                 endpoint_url=self.url,
-                region_name=region,
+                region_name=variables["AWS_REGION"],
                 aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
                 aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
                 aws_session_token=variables["AWS_SESSION_TOKEN"],

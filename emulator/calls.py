@@ -118,6 +118,11 @@ def guess(settled: str) -> Basis:
     return Basis("guess", settled)
 
 
+def recorded(scenario: str, date: str) -> Basis:
+    """Rest on what AWS answered to a scenario of the recorder, on a date."""
+    return Basis("recorded from AWS", f"tests/emulator/recorded/{scenario}.json of {date}")
+
+
 MODEL = Basis("the API's model", "botocore: what an operation takes, answers and raises")
 MOTO = Basis("moto", "as moto answers it")
 NOTHING = Basis("no claim", "tells or asks what AWS is not said to do")

@@ -16,10 +16,9 @@ from typing import Any
 
 import boto3
 import jmespath
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from emulator.accounts import EmulatedAccounts, sdk
+from emulator.accounts import EmulatedAccounts
 
 NAME = "lambda-template-record"  # how whatever is made here begins, and the key of its tag
 PATH = f"/{NAME}/"
@@ -68,18 +67,10 @@ def aws(profile: str) -> Place:
 def emulated(world: EmulatedAccounts, account: str = "222222222222", region: str = "us-east-1") -> Place:
     """Return an emulated account, whose calls are judged from now on."""
     world.ask("enforce")
-    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     variables = world.environment(account, region)
-    own = {name.lower(): variables[name] for name in names}
 
     def connect(service: str, **credentials: str) -> Any:
-        return sdk().client(
-            service,
-            endpoint_url=world.url,
-            region_name=region,
-            config=Config(proxies={}),
-            **own | credentials,
-        )
+        return world.connect(service, variables | {name.upper(): own for name, own in credentials.items()})
 
     caller = connect("sts").get_caller_identity()["Arn"]
     return Place(account, region, caller, connect, settles=0, pause=0.05)
