@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from moto.iam.aws_managed_policies import aws_managed_policies_data
-from moto.iam.models import AWSManagedPolicy, iam_backends
+from moto.iam.models import iam_backends
 
 from emulator.calls import Call, claims, command, doc
 from emulator.judge.checks import Asked, derived, reads
@@ -51,9 +50,8 @@ def stack(account: str, region: str, name: str, template: str, parameters: dict[
     if name in {known.name for known in stacks.stacks.values()}:
         return
     made = stacks.create_stack(name, template, parameters)
-    for logical, resource in made.template_dict["Resources"].items():
-        for arn in resource["Properties"].get("ManagedPolicyArns", []):  # moto forgets, and has none of AWS's
-            policy = arn.rpartition("/")[2]
-            facts = json.loads(aws_managed_policies_data)[policy]
-            role: Any = made.resource_map[logical]
-            AWSManagedPolicy.from_data(policy, account, region, facts).attach_to(role)
+    for logical in made.template_dict["Resources"]:
+        role: Any = made.resource_map[logical]
+        role.policies = {
+            policy: json.dumps(document) for policy, document in role.policies.items()
+        }  # IAM keeps text

@@ -55,7 +55,8 @@ def bootstrap(world: EmulatedAccounts, facts: dict[str, Any]) -> None:
     template = (TEMPLATE / "foundation/bootstrap.yaml").read_text()
     for environment in facts["environments"]:
         place = {"account": environment["id"], "region": facts["region"], "name": "lambda-template-bootstrap"}
-        world.ask("stack", **place, template=template, parameters={"Ops": facts["ops"]["id"]})
+        parameters = {"Ops": facts["ops"]["id"], "Organization": facts["organization"]}
+        world.ask("stack", **place, template=template, parameters=parameters)
 
 
 class Applying:
