@@ -46,8 +46,13 @@ def asked(call: Call, action: str) -> Asked:
 
 
 @claims("events matches rules", doc("eventbridge/latest/userguide/eb-event-patterns.html"))
-def emit(account: str, region: str, source: str, detail_type: str, detail: dict[str, Any]) -> None:
-    """Give an event to the rules of an account's default bus, and what comes of it to their targets."""
+def emit(
+    account: str, region: str, source: str, detail_type: str, detail: dict[str, Any], *resources: str
+) -> None:
+    """Give an event to the rules of an account's default bus, and what comes of it to their targets.
+
+    resources: the ARNs of what it is about.
+    """
     event: Any = {
         "version": "0",
         "id": str(uuid.uuid4()),
@@ -56,7 +61,7 @@ def emit(account: str, region: str, source: str, detail_type: str, detail: dict[
         "account": account,
         "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "region": region,
-        "resources": [],
+        "resources": list(resources),
         "detail": detail,
     }
     for rule in list(events_backends[account][region].event_buses["default"].rules.values()):

@@ -153,6 +153,31 @@ def publish_version(storage: Any, original: Any, name: str, description: str = "
     return version
 
 
+@replaces(LambdaBackend, "delete_function", rests=doc("lambda/latest/api/API_DeleteFunction.html"))
+def delete_function(
+    backend: LambdaBackend, original: Any, function_name: str, qualifier: str | None = None
+) -> None:
+    """Keep a version that an alias references. AWS does, moto deletes it.
+
+    In AWS's words: https://github.com/karl-cardenas-coding/go-lambda-cleanup/issues/45
+    """
+    using = [
+        alias.name
+        for alias in (backend.list_aliases(function_name) if qualifier else [])
+        if qualifier in (alias.function_version, *weights(alias))
+    ]
+    if using:
+        message = f"Unable to delete version because the following aliases reference it: [{', '.join(using)}]"
+        raise AwsError("ResourceConflictException", message, 409)
+    original(backend, function_name, qualifier)
+
+
+def weights(alias: Any) -> dict[str, float]:
+    """Return the versions that share an alias's traffic with its own, with their shares."""
+    found: dict[str, float] = (alias.routing_config or {}).get("AdditionalVersionWeights", {})
+    return found
+
+
 @replaces(LambdaBackend, "put_function_event_invoke_config", rests=MODEL)
 def put_event_invoke_config(backend: LambdaBackend, original: Any, name: str, config: Any) -> Any:
     """Replace how a function is invoked asynchronously. AWS does, moto goes on returning the first one."""
@@ -167,6 +192,18 @@ def delete_project(backend: CodeBuildBackend, original: Any, name: str) -> None:
 
 
 # CodePipeline
+
+
+@replaces(CodePipelineBackend, "create_pipeline", rests=MODEL)
+def create_pipeline(
+    backend: CodePipelineBackend, original: Any, pipeline: dict[str, Any], tags: Any
+) -> tuple[Any, Any]:
+    """Say by the error of its own that there is a pipeline of this name. AWS does, moto has another."""
+    if pipeline["name"] in backend.pipelines:
+        message = f"A pipeline with the name '{pipeline['name']}' already exists in the account"
+        raise AwsError("PipelineNameInUseException", message)
+    created: tuple[Any, Any] = original(backend, pipeline, tags)
+    return created
 
 
 @claims(

@@ -141,7 +141,7 @@ def bucket_policy(region: str, resource: str) -> Guarded:
     return parse(stored.policy) if stored and stored.policy else None, account, False
 
 
-@claims("s3 tells EventBridge of what is put", doc("AmazonS3/latest/userguide/EventBridge.html"))
+@claims("s3 tells EventBridge of what is put", doc("AmazonS3/latest/userguide/ev-events.html"))
 def tell_of_put(call: Call) -> None:
     """Tell EventBridge of an object that a call has put, where the bucket is set to."""
     if call.service == "s3" and call.operation in PUTS:
@@ -161,4 +161,5 @@ def tell_of_put(call: Call) -> None:
                 "requester": call.account,
                 "reason": call.operation,
             }
-            emit(account, bucket.region_name, "aws.s3", "Object Created", {"version": "0", **detail})
+            told: dict[str, Any] = {"version": "0", **detail}
+            emit(account, bucket.region_name, "aws.s3", "Object Created", told, f"arn:aws:s3:::{name}")

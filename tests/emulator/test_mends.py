@@ -124,6 +124,40 @@ def test_a_bucket_says_that_it_notifies_eventbridge(accounts: EmulatedAccounts) 
     assert without["TopicConfigurations"][0]["TopicArn"] == topic
 
 
+def test_an_object_s_event_names_its_bucket(accounts: EmulatedAccounts) -> None:
+    s3, rules, sns = (accounts.client(service, OURS, REGION) for service in ("s3", "events", "sns"))
+    told: dict[str, Any] = {"EventBridgeConfiguration": {}}
+    s3.create_bucket(Bucket="a-bucket")
+    s3.put_bucket_notification_configuration(Bucket="a-bucket", NotificationConfiguration=told)
+    pattern = {"source": ["aws.s3"], "resources": ["arn:aws:s3:::a-bucket"]}
+    rules.put_rule(Name="a-rule", EventPattern=json.dumps(pattern))
+    target = {"Id": "it", "Arn": sns.create_topic(Name="a-topic")["TopicArn"]}
+    rules.put_targets(Rule="a-rule", Targets=[target])
+
+    s3.put_object(Bucket="a-bucket", Key="it", Body=b"")
+
+    assert len(accounts.ask("published", account=OURS)) == 1
+
+
+# SQS
+
+
+def test_a_queue_keeps_its_policy_as_other_attributes_are_set(accounts: EmulatedAccounts) -> None:
+    sqs = accounts.client("sqs", OURS, REGION)
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    url = sqs.create_queue(QueueName="a-queue", Attributes={"Policy": policy})["QueueUrl"]
+
+    def kept() -> Any:
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return attributes.get("Policy")
+
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"MessageRetentionPeriod": "60"})
+    assert kept() == policy
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    assert not kept()
+
+
 # Lambda
 
 
@@ -134,6 +168,33 @@ def test_the_number_of_a_deleted_version_is_not_given_again(accounts: EmulatedAc
 
     assert client.publish_version(FunctionName="a-function")["Version"] == "2"
     assert client.publish_version(FunctionName="a-function")["Version"] == "2"  # nothing has changed since
+
+
+def test_a_version_that_an_alias_references_is_not_deleted(accounts: EmulatedAccounts) -> None:
+    client = function(accounts, Publish=True)
+    client.update_function_configuration(FunctionName="a-function", Description="changed")
+    client.publish_version(FunctionName="a-function")
+    live = {"FunctionName": "a-function", "Name": "live"}
+    sharing = {"AdditionalVersionWeights": {"2": 0.1}}
+    client.create_alias(**live, FunctionVersion="1", RoutingConfig=sharing)
+
+    for version in "1", "2":
+        with pytest.raises(client.exceptions.ResourceConflictException, match=r"reference it: \[live\]"):
+            client.delete_function(FunctionName="a-function", Qualifier=version)
+    client.update_alias(**live, RoutingConfig={"AdditionalVersionWeights": {}})
+    client.delete_function(FunctionName="a-function", Qualifier="2")
+
+    versions = client.list_versions_by_function(FunctionName="a-function")["Versions"]
+    assert [version["Version"] for version in versions] == ["$LATEST", "1"]
+
+
+def test_a_function_is_deleted_with_its_aliases(accounts: EmulatedAccounts) -> None:
+    client = function(accounts, Publish=True)
+    client.create_alias(FunctionName="a-function", Name="live", FunctionVersion="1")
+
+    client.delete_function(FunctionName="a-function")
+
+    assert client.list_functions()["Functions"] == []
 
 
 SETTINGS: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -338,6 +399,15 @@ def test_a_pipeline_s_role_must_trust_codepipeline(accounts: EmulatedAccounts) -
 
     with pytest.raises(codepipeline.exceptions.InvalidStructureException, match="not authorized"):
         codepipeline.create_pipeline(pipeline=pipeline(arn))
+
+
+def test_a_pipeline_s_name_is_taken_once(accounts: EmulatedAccounts) -> None:
+    definition = pipeline(role(accounts, OURS, {"Service": "codepipeline.amazonaws.com"}))
+    codepipeline = accounts.client("codepipeline", OURS, REGION)
+    codepipeline.create_pipeline(pipeline=definition)
+
+    with pytest.raises(codepipeline.exceptions.PipelineNameInUseException):
+        codepipeline.create_pipeline(pipeline=definition)
 
 
 def test_a_pipeline_s_times_are_numbers_on_the_wire(accounts: EmulatedAccounts) -> None:
