@@ -259,15 +259,16 @@ data "aws_iam_policy_document" "operator_releases" {
 }
 
 data "aws_iam_policy_document" "operator_roles" {
-  # Who they trust and what they may do, always under the boundary for their kind: foundation/boundary.tf.
+  # Whom they trust and what they may do, always under the boundary for their kind: foundation/boundary.tf.
   dynamic "statement" {
     for_each = aws_iam_policy.boundary
 
     content {
       sid = "Write${title(statement.key)}RolesUnderTheirBoundary"
-      actions = [
-        "iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy",
-      ]
+      actions = concat(
+        ["iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:UpdateAssumeRolePolicy"],
+        statement.key == "pipelines" ? ["iam:PutRolePolicy"] : [], # a function's, its deployer writes
+      )
       resources = [local.roles_in[statement.key]]
 
       condition {

@@ -39,8 +39,7 @@ class Planner:
 
     def __init__(self, accounts: dict[str, Any], folder: Path) -> None:
         """Copy the foundation; folder: to work in, an empty one."""
-        self.bucket = accounts["ops"]["state_bucket"]
-        self.s3 = boto3.client("s3", region_name=accounts["region"])
+        self.bucket, self.region = accounts["ops"]["state_bucket"], accounts["region"]
         ignore = shutil.ignore_patterns("build", ".terraform", "__pycache__")
         shutil.copytree(FOLDER, folder / "foundation", ignore=ignore)
         shutil.copy(FOLDER.parent / "accounts.yaml", folder)
@@ -70,7 +69,8 @@ class Planner:
         unfinished = FOLDER / "build/ops.tfstate"
         if account == "ops" and unfinished.exists():
             return unfinished.read_bytes()
-        kept = answer(self.s3.get_object, Bucket=self.bucket, Key=f"foundation/{account}.tfstate")
+        s3 = boto3.client("s3", region_name=self.region)
+        kept = answer(s3.get_object, Bucket=self.bucket, Key=f"foundation/{account}.tfstate")
         return bytes(kept["Body"].read()) if kept else b""
 
     def terraform(self, *command: str) -> str:

@@ -3,6 +3,9 @@
 
 locals {
   function = "arn:aws:lambda:${local.here}:function:${var.function_name}"
+  alarms = [
+    for alarm in ["canary", "duration", "errors", "throttles"] : "arn:aws:cloudwatch:${local.here}:alarm:${var.function_name}-${alarm}"
+  ]
   traffic = [
     "arn:aws:codedeploy:${local.here}:application:${var.function_name}",
     "arn:aws:codedeploy:${local.here}:deploymentgroup:${var.function_name}/live",
@@ -79,9 +82,7 @@ data "aws_iam_policy_document" "deployer_function" {
       "cloudwatch:DeleteAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm",
       "cloudwatch:TagResource", "cloudwatch:UntagResource",
     ]
-    resources = [
-      for alarm in ["canary", "duration", "errors", "throttles"] : "arn:aws:cloudwatch:${local.here}:alarm:${var.function_name}-${alarm}"
-    ]
+    resources = local.alarms
   }
 
   statement {

@@ -32,7 +32,7 @@ data "aws_iam_policy_document" "planner" {
   statement {
     sid       = "ReadAlarms"
     actions   = ["cloudwatch:ListTagsForResource"]
-    resources = ["arn:aws:cloudwatch:${local.here}:alarm:${var.function_name}-*"]
+    resources = local.alarms
   }
 
   statement {
