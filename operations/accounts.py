@@ -19,6 +19,7 @@ from botocore.utils import JSONFileCache
 from operations.repository import ACCOUNTS
 
 LOGIN = f"{ACCOUNTS['organization']}-ops"
+MISSING = {"PipelineNotFoundException", "ResourceNotFoundException"}
 NO_LOGIN = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
 
 
@@ -53,6 +54,18 @@ def variables(name: str, role: str) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
         "AWS_SESSION_TOKEN": credentials.token,
     }
+
+
+def is_missing(error: ClientError, name: str, client: Any, operation: str, names: str, **of: str) -> bool:
+    """Return whether an error means that what is of a name is not there.
+
+    Whoever may look at what has a tag is denied what is not there, since that has none. A list tells then;
+    operation: of client, with parameters of, lists. names: where the names are in that, in JMESPath's words.
+    """
+    code = error.response["Error"]["Code"]
+    if code == "AccessDeniedException":
+        return name not in client.get_paginator(operation).paginate(**of).search(names)
+    return code in MISSING
 
 
 @contextmanager

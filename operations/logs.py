@@ -1,5 +1,6 @@
 """Follow a function's log: a sandbox's, or that of the function itself in an environment."""
 
+import sys
 import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
@@ -66,5 +67,13 @@ def main(name: str, environment: str) -> None:
         mine, environment, role = sandbox(name), ENVIRONMENT["name"], "developer"
         asking, function = mine.used(), mine.full_name
     with asking:
-        for line in Log(accounts.client("logs", environment, role), function, BEFORE).follow():
-            print(line, flush=True)
+        logs = accounts.client("logs", environment, role)
+        log = Log(logs, function, BEFORE)
+        listing = (logs, "describe_log_groups", "logGroups[].logGroupName")
+        try:
+            for line in log.follow():
+                print(line, flush=True)
+        except ClientError as error:
+            if accounts.is_missing(error, log.group, *listing, logGroupNamePrefix=log.group):
+                sys.exit(f"{function} has no log in {environment} yet: has it been deployed?")
+            raise

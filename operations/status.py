@@ -16,7 +16,6 @@ from operations.repository import ACCOUNTS, FUNCTION
 
 COLUMNS = ["environment", "version", "revision", "age", "pipeline", "behind", "commit"]
 WORDS = {"InProgress": "in progress"}
-MISSING = {"ResourceNotFoundException", "PipelineNotFoundException"}
 
 
 @dataclass
@@ -60,14 +59,11 @@ def ask(runs: Runs) -> Runs:
         functions = accounts.client("lambda", environment, "reader")
         pipelines = accounts.client("codepipeline", environment, "reader")
         runs.pipeline = state(pipelines)
-        alias = functions.get_alias(FunctionName=FUNCTION, Name="live")
-        version = functions.get_function_configuration(
-            FunctionName=FUNCTION, Qualifier=alias["FunctionVersion"]
-        )
+        alias, version = live(functions)
     except (BotoCoreError, ClientError) as error:
-        if isinstance(error, ClientError) and error.response["Error"]["Code"] in MISSING:
-            return runs
         runs.problem = accounts.explanation(error)
+        return runs
+    if not alias:
         return runs
     runs.version = alias["FunctionVersion"]
     runs.weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights")
@@ -80,12 +76,24 @@ def ask(runs: Runs) -> Runs:
     return runs
 
 
+def live(functions: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the alias and the version that it is at; nothing of both if there is none yet."""
+    try:
+        alias = functions.get_alias(FunctionName=FUNCTION, Name="live")
+        number = alias["FunctionVersion"]
+        return alias, functions.get_function_configuration(FunctionName=FUNCTION, Qualifier=number)
+    except ClientError as error:
+        if accounts.is_missing(error, FUNCTION, functions, "list_functions", "Functions[].FunctionName"):
+            return {}, {}
+        raise
+
+
 def state(pipelines: Any) -> str:
     """Return where the pipeline is: at the stage that runs, waits or has failed, else at its end."""
     try:
         stages = pipelines.get_pipeline_state(name=FUNCTION)["stageStates"]
     except ClientError as error:
-        if error.response["Error"]["Code"] in MISSING:
+        if accounts.is_missing(error, FUNCTION, pipelines, "list_pipelines", "pipelines[].name"):
             return "none: make pipeline"
         raise
     for stage in stages:

@@ -159,6 +159,7 @@ def test_a_sandbox_is_the_function_as_deployed_but_without_alarms_and_versions(a
     assert found["Tags"] == {
         "environment": "dev",
         "function": f"{NAME}--sandbox-ada",
+        "organization": FACTS["organization"],
         "owner": "ada@example.com",
     }
     assert found["Configuration"]["Description"].endswith(" Born from the template (lambda-template)")
@@ -339,7 +340,8 @@ def test_a_log_is_followed(ada: Developer) -> None:
 def test_the_log_of_an_environment_is_followed_by_a_reader(ada: Developer) -> None:
     stage = FACTS["environments"][1]
     log = ada.world.client("logs", stage["id"], REGION)
-    log.create_log_group(logGroupName=f"/aws/lambda/{NAME}")
+    tags = {"organization": FACTS["organization"]}  # by which a reader's role knows that it is ours
+    log.create_log_group(logGroupName=f"/aws/lambda/{NAME}", tags=tags)
     log.create_log_stream(logGroupName=f"/aws/lambda/{NAME}", logStreamName="one")
     events = [{"timestamp": int(time.time() * 1000), "message": "from stage"}]
     log.put_log_events(logGroupName=f"/aws/lambda/{NAME}", logStreamName="one", logEvents=events)
@@ -402,7 +404,7 @@ def test_what_is_missing_is_said_in_a_line(ada: Developer, tmp_path: Path) -> No
         (["invoke", "EVENT=no.json"], {}, "EVENT=no.json: there is no such file; make events lists"),
         (["logs", "NAME=bob2"], {}, "there is no sandbox bob2 yet; create it: make sandbox NAME=bob2"),
         (["logs", "ENV=moon"], {}, "there is no environment 'moon'; there are dev, stage, prod"),
-        (["logs", "ENV=prod"], {}, "The specified log group does not exist"),
+        (["logs", "ENV=prod"], {}, "hello-lambda has no log in prod yet: has it been deployed?"),
         (
             ["sync"],
             {"AWS_CONFIG_FILE": os.devnull},

@@ -60,6 +60,31 @@ def since(seconds: float) -> dict[str, Any]:
     return {"logGroupName": "/aws/lambda/f", "startTime": int((NOW.timestamp() + seconds) * 1000)}
 
 
+# What is not there
+
+
+@pytest.mark.parametrize(
+    ("code", "listed", "missing"),
+    [
+        ("AccessDeniedException", ["g"], True),
+        ("AccessDeniedException", ["g", "hello-lambda"], False),
+        ("PipelineNotFoundException", None, True),
+        ("ThrottlingException", None, False),
+    ],
+)
+def test_who_is_denied_what_is_not_there_is_told_by_the_list_that_it_is_not(
+    operations: Operations, code: str, listed: list[str] | None, missing: bool
+) -> None:
+    client, pipelines = stubbed("codepipeline")
+    if listed:
+        pipelines.add_response("list_pipelines", {"pipelines": [{"name": name} for name in listed]})
+    error = ClientError({"Error": {"Code": code}}, "GetPipelineState")
+    listing = (client, "list_pipelines", "pipelines[].name")
+
+    assert operations("accounts").is_missing(error, "hello-lambda", *listing) is missing
+    pipelines.assert_no_pending_responses()
+
+
 # The log
 
 
