@@ -261,8 +261,13 @@ def test_a_bucket_that_is_there_and_lacks_what_matters_is_a_warning(
     before = look(organization, "dev", resources.buckets)
     s3 = organization.client("s3", DEV["id"], REGION)
     s3.put_bucket_versioning(Bucket=DEV["state_bucket"], VersioningConfiguration={"Status": "Suspended"})
-    s3.delete_public_access_block(Bucket=DEV["artifacts_bucket"])
-    s3.delete_bucket_encryption(Bucket=f"{DEV['artifacts_bucket']}-pipelines")
+    s3.put_public_access_block(
+        Bucket=DEV["artifacts_bucket"], PublicAccessBlockConfiguration={"BlockPublicAcls": True}
+    )
+    aes = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    s3.put_bucket_encryption(
+        Bucket=f"{DEV['artifacts_bucket']}-pipelines", ServerSideEncryptionConfiguration={"Rules": [aes]}
+    )
 
     found = look(organization, "dev", resources.buckets)
 
