@@ -540,7 +540,7 @@ def test_what_is_packed_is_what_is_tested(generated: Path) -> None:
         ("hello-lambda", 'Says "hello", it\'s \\N{DASH} \\ ${x} %{y} $(z) #{z}'),
         ("hello-lambda", '"""; import os # noqa \\'),
         ("f", 'אבג \u202edef\u202c \u200b\u200d 👩🏽‍🚀 \u2013 \u2018quoted\u2019 "'),
-        ("a-function-with-a-name-as-long-as-it-can-be", "long " * 39 + "words"),
+        ("a-function-whose-name-is-as-long-as-can-be", "long " * 39 + "words"),
     ],
 )
 def test_no_description_and_no_name_breaks_lint(bake: Bake, function_name: str, description: str) -> None:
