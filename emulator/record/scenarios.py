@@ -242,7 +242,7 @@ def keys(scratch: Scratch) -> None:
         scratch.ask(f"create a function as {role}", scratch.client("lambda", role).create_function, **named)
 
 
-@scenario("1 function with 2 versions, invoked a few times, 3 roles")
+@scenario("up to 2 functions with 2 versions, invoked a few times, 3 roles")
 def functions(scratch: Scratch) -> None:
     """A function from its making to its answers."""
     client, wanted = scratch.client("lambda"), function(scratch, {"ZipFile": package()})
@@ -254,8 +254,12 @@ def functions(scratch: Scratch) -> None:
     active = "State=='Active' && LastUpdateStatus=='Successful'"
 
     scratch.later(client.delete_function, **it)
-    foreign = wanted | {"Role": scratch.arn("iam", f"role{PATH}{scratch.prefix}-reader")}
-    scratch.ask("create it with a role that Lambda cannot take", client.create_function, **foreign)
+    foreign = wanted | {
+        "FunctionName": f"{it['FunctionName']}-foreign",
+        "Role": scratch.arn("iam", f"role{PATH}{scratch.prefix}-reader"),
+    }
+    scratch.later(client.delete_function, FunctionName=foreign["FunctionName"])
+    scratch.ask("create one with a role that Lambda cannot take", client.create_function, **foreign)
     scratch.ask("create it", client.create_function, **wanted)
     scratch.ask("create it again", client.create_function, **wanted)
     scratch.until("wait until it is active", client.get_function_configuration, active, **it)
@@ -417,7 +421,7 @@ def events(scratch: Scratch) -> None:
     scratch.note("receive what was told", sqs.receive_message, found, "Messages[0].Body")
 
 
-@scenario("1 project and 1 report group of CodeBuild, which build nothing, 2 roles")
+@scenario("up to 3 projects and 1 report group of CodeBuild, which build nothing, 2 roles")
 def builds(scratch: Scratch) -> None:
     """A project of CodeBuild, and roles that will not do."""
     client, name = scratch.client("codebuild"), f"{scratch.prefix}-it"
@@ -434,12 +438,11 @@ def builds(scratch: Scratch) -> None:
         },
         "tags": scratch.tags("key", "value"),
     }
+    for whose, role in {"foreign": wrong, "missing": f"{right}-none"}.items():
+        foreign = project | {"name": f"{name}-{whose}", "serviceRole": role}
+        scratch.later(client.delete_project, name=foreign["name"])
+        scratch.ask(f"create a project whose role is {whose}", client.create_project, **foreign)
     scratch.later(client.delete_project, name=name)
-    scratch.ask(
-        "create a project whose role is another's", client.create_project, **project, serviceRole=wrong
-    )
-    none = f"{right}-none"
-    scratch.ask("create one whose role is not there", client.create_project, **project, serviceRole=none)
     scratch.ask("create one", client.create_project, **project, serviceRole=right)
     scratch.ask("create it again", client.create_project, **project, serviceRole=right)
     scratch.ask("get it", client.batch_get_projects, names=[name, f"{name}-none"])
@@ -448,7 +451,7 @@ def builds(scratch: Scratch) -> None:
     scratch.ask(
         "delete it by its ARN", client.delete_project, name=scratch.arn("codebuild", f"project/{name}")
     )
-    scratch.ask("get what is left of it", client.batch_get_projects, "projectsNotFound", names=[name])
+    scratch.ask("get what is left of it", client.batch_get_projects, "projects[].name", names=[name])
     scratch.ask("delete one that is not there", client.delete_project, name=f"{name}-none")
     arn = scratch.arn("codebuild", f"report-group/{name}")
     group: dict[str, Any] = {"name": name, "type": "TEST", "exportConfig": {"exportConfigType": "NO_EXPORT"}}
@@ -594,7 +597,10 @@ def deployments(scratch: Scratch) -> None:
     made = {**app, "computePlatform": "Lambda", "tags": scratch.tags()}
     scratch.ask("create an application", client.create_application, **made)
     scratch.ask("create it again", client.create_application, **made)
-    foreign = group | {"serviceRoleArn": scratch.arn("iam", f"role{PATH}{scratch.prefix}-execution")}
+    foreign = group | {
+        "deploymentGroupName": "foreign",
+        "serviceRoleArn": scratch.arn("iam", f"role{PATH}{scratch.prefix}-execution"),
+    }
     scratch.ask("create a group whose role is another's", client.create_deployment_group, **foreign)
     scratch.later(client.delete_deployment_group, **app, deploymentGroupName="it")
     scratch.ask("create a group", client.create_deployment_group, **group)
