@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
         return record(names, aws(given.profile), place)
 
 
-def record(names: list[str], real: Place, place: Place, folder: Path = RECORDED) -> int:
+def record(names: list[str], real: Place, place: Place) -> int:
     """Run scenarios in AWS, once that is confirmed, and keep and compare what it answers.
 
     Returns 0 if all were recorded and nothing is left of them.
@@ -59,30 +59,30 @@ def record(names: list[str], real: Place, place: Place, folder: Path = RECORDED)
             failed.append(name)
             print(f"  not recorded: {type(error).__name__}: {error}")
         else:
-            path(name, folder).write_text(json.dumps(recorded, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    compare(names, place, folder)
+            path(name).write_text(json.dumps(recorded, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    compare(names, place)
     remaining = left(real)
     print("\n".join(["Still there, to be deleted by hand:", *remaining]) if remaining else "Nothing is left.")
     return 1 if failed or remaining else 0
 
 
-def compare(names: list[str], place: Place, folder: Path = RECORDED) -> int:
+def compare(names: list[str], place: Place) -> int:
     """Print where the emulator answers otherwise than AWS did; return 1 if it says anything wrong."""
     wrong = False
     for name in names:
-        if not path(name, folder).exists():
+        if not path(name).exists():
             print(f"  {name}: not recorded yet")
             continue
-        recorded: dict[str, Any] = json.loads(path(name, folder).read_text("utf-8"))
+        recorded: dict[str, Any] = json.loads(path(name).read_text("utf-8"))
         for difference in differences(recorded, run(name, place)):
             print(difference)
             wrong = wrong or difference.wrong
     return int(wrong)
 
 
-def path(name: str, folder: Path = RECORDED) -> Path:
+def path(name: str) -> Path:
     """Return where the answers of a scenario are kept."""
-    return folder / f"{name}.json"
+    return RECORDED / f"{name}.json"
 
 
 if __name__ == "__main__":

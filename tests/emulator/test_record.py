@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +254,55 @@ def confirm(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     monkeypatch.setattr("builtins.input", lambda _: typed)
 
 
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where what is recorded goes."""
+    monkeypatch.setattr(command, "RECORDED", tmp_path)
+    return tmp_path
+
+
+def profile(folder: Path, accounts: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch, region: str) -> None:
+    """Let the profile scratch reach an emulated account as if that were AWS."""
+    variables = accounts.environment("333333333333", "eu-west-1")
+    settings = {
+        "endpoint_url": accounts.url,
+        "region": region,
+        **{name.lower(): variables[name] for name in variables if "KEY" in name or "TOKEN" in name},
+    }
+    lines = ["[profile scratch]", *(f"{name} = {value}" for name, value in settings.items() if value)]
+    (folder / "config").write_text("\n".join(lines), "utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "config"))
+    monkeypatch.setattr("emulator.record.scratch.Scratch.settle", lambda _: None)
+
+
+def test_a_profile_is_who_records(
+    accounts: EmulatedAccounts, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile(folder, accounts, monkeypatch, "eu-west-1")
+    confirm(monkeypatch, "333333333333")
+    accounts.ask("enforce")
+
+    assert command.main(["--profile", "scratch", "connections"]) == 0
+
+    kept = json.loads((folder / "connections.json").read_text("utf-8"))
+    assert (kept["region"], kept["steps"][0]["call"]) == (
+        "eu-west-1",
+        "codestar-connections:CreateConnection",
+    )
+    assert {entry.account for entry in accounts.journal()} == {"333333333333"}
+
+
+def test_a_profile_without_a_region_records_nothing(
+    accounts: EmulatedAccounts, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile(folder, accounts, monkeypatch, "")
+
+    with pytest.raises(SystemExit, match="The profile scratch has no region"):
+        command.main(["--profile", "scratch", "connections"])
+
+    assert accounts.journal() == []
+
+
 def test_without_a_profile_nothing_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main([])
@@ -263,39 +311,39 @@ def test_without_a_profile_nothing_is_recorded(capsys: pytest.CaptureFixture[str
 
 
 def test_what_is_made_and_what_it_costs_is_said_and_the_account_s_id_is_to_be_typed(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     confirm(monkeypatch, "222222222223")
 
-    assert command.record(["queues"], place, place, tmp_path) == 1
+    assert command.record(["queues"], place, place) == 1
 
     said = capsys.readouterr().out
     assert "In account 222222222222, region us-east-1, as arn:aws:sts::222222222222:assumed-role/" in said
     assert "  queues: 1 topic, 2 queues, 1 role\n" in said
     assert "a few cents at most" in said
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_what_is_recorded_is_kept_and_compared(
     accounts: EmulatedAccounts,
     place: Place,
-    tmp_path: Path,
+    folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     confirm(monkeypatch, "333333333333")
     with accounts.fork() as other:
         real = emulated(other, "333333333333", "eu-west-1")
-        assert command.record(["queues"], real, place, tmp_path) == 0
+        assert command.record(["queues"], real, place) == 0
 
     said = capsys.readouterr().out
     assert said.endswith("queues …\nNothing is left.\n")
-    kept = json.loads((tmp_path / "queues.json").read_text("utf-8"))
+    kept = json.loads((folder / "queues.json").read_text("utf-8"))
     assert (kept["scenario"], kept["region"], len(kept["date"])) == ("queues", "eu-west-1", 10)
 
     kept["steps"][0]["answer"] = {"QueueUrl": "{host}/it"}
-    (tmp_path / "queues.json").write_text(json.dumps(kept), "utf-8")
-    assert command.compare(["queues", "logs"], place, tmp_path) == 1
+    (folder / "queues.json").write_text(json.dumps(kept), "utf-8")
+    assert command.compare(["queues", "logs"], place) == 1
     said = capsys.readouterr().out
     assert '  queues: find a queue that is not there: QueueUrl: AWS "{host}/it", emulator nothing' in said
     assert "! queues: find a queue that is not there: Error: AWS nothing, emulator {" in said
@@ -303,7 +351,7 @@ def test_what_is_recorded_is_kept_and_compared(
 
 
 def test_a_scenario_that_fails_is_told_and_what_is_left_is_listed(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def sloppy(scratch: Scratch) -> None:
         scratch.client("sns").create_topic(Name=f"{scratch.prefix}-it")
@@ -312,7 +360,7 @@ def test_a_scenario_that_fails_is_told_and_what_is_left_is_listed(
     monkeypatch.setitem(SCENARIOS, "queues", sloppy)
     confirm(monkeypatch, place.account)
 
-    assert command.record(["queues"], place, replace(place), tmp_path) == 1
+    assert command.record(["queues"], place, place) == 1
 
     said = capsys.readouterr().out
     assert "not recorded: RuntimeError: out of order" in said
