@@ -16,7 +16,7 @@ from typing import Any
 
 import boto3
 import jmespath
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from emulator.accounts import EmulatedAccounts
 
@@ -94,8 +94,8 @@ class Scratch:
         for call, parameters in reversed(self._undo):
             try:
                 call(**parameters)
-            except ClientError as error:
-                if not re.search("NoSuch|NotFound|NonExistent|DoesNotExist", error.response["Error"]["Code"]):
+            except (BotoCoreError, ClientError) as error:
+                if not re.search(r"\(\w*(NoSuch|NotFound|DoesNotExist)|NonExistentQueue", str(error)):
                     print(f"  not undone: {error}")
 
     def later(self, call: Callable[..., Any], **parameters: Any) -> None:

@@ -122,6 +122,17 @@ def test_what_cannot_be_deleted_is_told(place: Place, capsys: pytest.CaptureFixt
     assert left(place) == [f"iam: arn:aws:iam::222222222222:role/lambda-template-record/{full}"]
 
 
+def test_what_cannot_be_deleted_keeps_nothing_else_from_being_deleted(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Scratch(place) as scratch:
+        scratch.bucket("it")
+        scratch.later(scratch.client("sns").delete_topic, TopicArn=None)
+
+    assert "not undone: Parameter validation failed" in capsys.readouterr().out
+    assert left(place) == []
+
+
 def test_a_wait_that_has_no_end_is_noted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("emulator.record.scratch.PATIENCE", 0)
     with Scratch(place) as scratch:
