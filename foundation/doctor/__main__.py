@@ -66,6 +66,11 @@ def show(screen: Screen, account: str, finding: Finding) -> None:
         screen.console.print(Text(f"{'':{len(account) + 11}}{more}"), soft_wrap=True)
 
 
+def summary(counted: Counter[str]) -> str:
+    """Return how many faults and warnings there are."""
+    return ", ".join(f"{counted[kind]} {kind}{'s' * (counted[kind] != 1)}" for kind in ("fault", "warning"))
+
+
 def main() -> int:
     """Look at all accounts; return the exit code."""
     faults, accounts = check(str(FOLDER.parent / "accounts.yaml"))
@@ -81,14 +86,13 @@ def main() -> int:
             with screen.step(name, "look") as step:
                 found = list(examine(accounts, name, planner))
                 counted = Counter(finding.status for finding in found)
-                step.text = f"{counted['fault']} faults, {counted['warning']} warnings"
+                step.text = summary(counted)
                 step.end("failed" if counted["fault"] else "ok")
             for finding in found:
                 show(screen, f"{name:<{width}}", finding)
             total += counted
     good = not total["fault"]
-    summary = f"{total['fault']} faults, {total['warning']} warnings"
-    screen.verdict(good, f"The foundation {'can be applied' if good else 'would fail'}: {summary}.")
+    screen.verdict(good, f"The foundation {'can be applied' if good else 'would fail'}: {summary(total)}.")
     return int(not good)
 
 

@@ -139,9 +139,9 @@ def alerts(account: Account) -> Iterator[Finding]:
         return
     confirmed, pending = (int(attributes[f"Subscriptions{of}"]) for of in ("Confirmed", "Pending"))
     if confirmed:
-        yield Finding("ok", f"alerts have {confirmed} subscriptions")
+        yield Finding("ok", f"subscriptions to alerts: {confirmed}")
         return
-    waiting = f"; {pending} subscriptions are not confirmed" if pending else ""
+    waiting = f"; subscriptions not confirmed: {pending}" if pending else ""
     profile = f"{account.organization}-{account.name}-operator"
     yield Finding(
         "warning",

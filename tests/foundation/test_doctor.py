@@ -347,8 +347,8 @@ def test_alerts_that_nobody_hears_are_a_warning_until_a_subscription_is_confirme
     assert nobody.command.startswith(
         f"aws sns subscribe --profile acme-dev-operator --topic-arn {topic} --protocol email "
     )
-    assert asked.text == "nobody hears alerts; 1 subscriptions are not confirmed"
-    assert heard == Finding("ok", "alerts have 1 subscriptions")
+    assert asked.text == "nobody hears alerts; subscriptions not confirmed: 1"
+    assert heard == Finding("ok", "subscriptions to alerts: 1")
 
 
 def test_what_is_not_there_yet_is_no_finding(accounts: EmulatedAccounts, look: Look) -> None:
@@ -536,12 +536,26 @@ def test_without_terraform_there_is_a_fault(
     accounts: EmulatedAccounts, inside: Enter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     account = inside(accounts, "dev")
-    monkeypatch.setenv("PATH", str(tmp_path))
+    planner = planner_in(tmp_path, monkeypatch)
+    planner.foundation.variables["PATH"] = str(tmp_path)
 
-    (fault,) = applying(planner_in(tmp_path, monkeypatch), account)
+    (fault,) = applying(planner, account)
 
     text = "Terraform cannot plan: terraform is not on PATH; install Terraform 1.11 or later"
     assert fault.text == text
+
+
+def test_where_the_first_run_was_interrupted_it_knows_what_that_has_made(
+    accounts: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    become(monkeypatch, accounts)
+    planner = planner_in(tmp_path, monkeypatch)
+    before = planner.state("ops")
+    unfinished = tmp_path / "template/foundation/build/ops.tfstate"
+    unfinished.parent.mkdir()
+    unfinished.write_bytes(b"{}")
+
+    assert (before, planner.state("ops"), planner.state("dev")) == (b"", b"{}", b"")
 
 
 # All of it
@@ -578,7 +592,7 @@ def test_before_it_is_applied_to_an_account_that_is_not_empty_it_says_why_that_w
     assert re.search(r"^ops  ok +credentials of arn:aws:sts::111111111111:assumed-role/", said, re.MULTILINE)
     assert re.search(r"^ops  ok +not applied yet; that would create \d+ resources$", said, re.MULTILINE)
     assert "\ndev  fault    role acme-reader is there already, made by something else, with no tags\n" in said
-    assert said.endswith("\nThe foundation would fail: 1 faults, 1 warnings.\n")
+    assert said.endswith("\nThe foundation would fail: 1 fault, 1 warning.\n")
     assert accounts.client("s3", OPS, REGION).list_buckets()["Buckets"] == []
 
 
