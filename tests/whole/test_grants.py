@@ -18,6 +18,7 @@ from botocore.model import Shape
 from moto.core.exceptions import ServiceException
 
 from emulator import front
+from emulator.accounts import EmulatedAccounts
 from emulator.calls import Call, Check
 from emulator.judge import grants
 from emulator.judge.bases import BASES
@@ -33,6 +34,7 @@ from tests.tools import provider
 from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, TOOL, Rehearsed, World
 
 PAGE = (TEMPLATE / "docs/security.md").read_text("utf-8")
+BOOTSTRAP = "lambda-template-bootstrap"
 
 
 @dataclass
@@ -53,7 +55,8 @@ def life(rehearsed: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iter
         clients = (
             accounts.client("iam", each["id"], REGION) for each in (FACTS["ops"], *FACTS["environments"])
         )
-        granted, policies = grants.granted(clients), documents(world)
+        granted = [each for each in grants.granted(clients) if name(each.role) != BOOTSTRAP]
+        policies = documents(world)
         run = People(world)
         change_pipelines(world)
         change_deployment(world)
@@ -341,6 +344,23 @@ def test_what_nothing_uses_is_named_with_its_reason(life: Life) -> None:
     }
 
     assert found == WITH_A_REASON
+
+
+def test_the_bootstrap_role_may_make_the_foundation_and_change_or_remove_what_it_has_made(
+    founded: EmulatedAccounts,
+) -> None:
+    checks = [check for call in founded.journal() for check in call.checks]
+    own = [
+        grant
+        for grant in grants.granted([founded.client("iam", DEV["id"], REGION)])
+        if name(grant.role) == BOOTSTRAP and not grant.sid.startswith("Look")  # foundation/doctor
+    ]
+    left = [action for _, actions in grants.unused(own, checks) for action in actions]
+    changes = r"\w+:(Delete|Put|Remove|Set|Tag|Untag|Update)\w+|iam:(CreatePolicyVersion|List\w+)"
+    other_prefix = r"(codeconnections|codestar-connections):\w+"  # AWS knows a connection by both
+
+    assert len(own) > 10
+    assert [action for action in left if not re.fullmatch(f"{changes}|{other_prefix}", action)] == []
 
 
 def called(role: str) -> str:
