@@ -533,9 +533,19 @@ def test_what_a_function_s_roles_do_they_may_do_for_that_function_alone(life: Li
     assert tried > 100
 
 
-def test_a_linter_of_policies_finds_nothing_but_that_the_boundary_is_a_ceiling(
-    life: Life, tmp_path: Path
-) -> None:
+# Boundaries are ceilings. The bootstrap role writes policies of buckets, makes what has no name yet, and reads lists.
+ACCEPTED = {
+    ("acme-boundary", "RESOURCE_STAR"),
+    ("acme-pipelines-boundary", "RESOURCE_STAR"),
+    ("buckets", "RESOURCE_POLICY_PRIVILEGE_ESCALATION"),
+    *((policy, "RESOURCE_STAR") for policy in ("doctor", "keys", "services")),
+    *(
+        (policy, "RESOURCE_MISMATCH") for policy in ("doctor", "keys")
+    ),  # one of the kinds that an action takes
+}
+
+
+def test_a_linter_of_policies_finds_nothing_but_what_is_accepted(life: Life, tmp_path: Path) -> None:
     linter = TEMPLATE / "build/linters/bin/parliament"
     needs(str(linter))
     for number, (policy, document) in enumerate(life.policies.items()):
@@ -547,5 +557,6 @@ def test_a_linter_of_policies_finds_nothing_but_that_the_boundary_is_a_ceiling(
     findings = {
         (Path(each["location"]["filepath"]).stem.partition("-")[2], each["issue"])
         for each in map(json.loads, found)
+        if each["issue"] != "UNKNOWN_CONDITION_FOR_ACTION"  # its list is old; test_static.py asks AWS's own
     }
-    assert findings == {("acme-boundary", "RESOURCE_STAR")}
+    assert findings == ACCEPTED
