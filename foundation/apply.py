@@ -18,13 +18,14 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from foundation import terraform
+from foundation import adopt, terraform
+from foundation.doctor.account import absent, enter, status_of
 from hooks.accounts_file import check
 from hooks.people import entrances, profiles, switch_role_link
 from screen import Screen, children_first
 
 FOLDER = Path(__file__).parent
-FORBIDDEN, NOT_FOUND, CHANGES = 403, 404, 2
+FORBIDDEN, CHANGES = 403, 2
 
 
 class Foundation:
@@ -38,9 +39,15 @@ class Foundation:
         """
         self.accounts, self.screen, self.folder = accounts, screen, folder
         self.bucket = accounts["ops"]["state_bucket"]
+        self.adopts_bucket = "state_bucket" in accounts["ops"]["adopt"]
         self.build = folder / "build"
         self.build.mkdir(exist_ok=True)
-        self.variables = {**os.environ, **terraform.environment(self.build), "TF_IN_AUTOMATION": "1"}
+        self.variables = {
+            **os.environ,
+            **terraform.environment(self.build),
+            "TF_IN_AUTOMATION": "1",
+            "TF_INPUT": "0",
+        }
         write_package(self.build / "promoter.zip", folder / "promoter")
 
     def apply(self, account: str, approve: bool) -> None:
@@ -57,13 +64,20 @@ class Foundation:
             local.unlink()
             local.with_suffix(".tfstate.backup").unlink(missing_ok=True)
         else:
+            if account == "ops" and not self.adopts_bucket and "ops" not in self.applied():
+                sys.exit(
+                    f"foundation: ops.state_bucket: {self.bucket} is there already, without state of ops; "
+                    "give it another name in accounts.yaml, or take it over: adopt: [state_bucket]"
+                )
             self.terraform(account, "init", "-reconfigure", *self.backend(account))
+            self.forget_connection(account)
             self.plan_and_apply(account, approve)
 
     def plan_and_apply(self, account: str, approve: bool) -> None:
         """Show an account's plan and apply that very plan."""
         plan = f"-out=build/{account}.tfplan"
-        changes = self.terraform(account, "plan", "-detailed-exitcode", f"-var=account={account}", plan)
+        with self.imports(account):
+            changes = self.terraform(account, "plan", "-detailed-exitcode", f"-var=account={account}", plan)
         if changes != CHANGES:
             return
         number = self.accounts["ops"]["id"] if account == "ops" else self.environment(account)["id"]
@@ -76,7 +90,7 @@ class Foundation:
         variables = self.variables | {"TF_DATA_DIR": f"build/{account}"}
         console = self.screen.console
         plain = ["-no-color"] if console.no_color or not console.is_interactive else []
-        command = ["terraform", subcommand, "-input=false", *plain, *arguments]
+        command = ["terraform", *subcommand.split(), *plain, *arguments]
         # What init prints is for those for whom it fails; the rest a person reads as it comes.
         output = subprocess.PIPE if subcommand == "init" else None
         with self.screen.step(account, subcommand) as step, children_first():
@@ -117,6 +131,33 @@ class Foundation:
         finally:
             override.unlink()
 
+    @contextmanager
+    def imports(self, account: str) -> Iterator[None]:
+        """Have Terraform import meanwhile what is there already, or exit if that cannot be."""
+        try:
+            blocks = adopt.blocks(enter(self.accounts, account))
+        except adopt.AdoptError as error:
+            sys.exit(f"foundation: {error}")
+        except (BotoCoreError, ClientError) as error:
+            sys.exit(f"foundation: {account}: {error}; make doctor says more")
+        file = self.folder / "imports.tf"
+        file.write_text(blocks)
+        try:
+            yield
+        finally:
+            file.unlink()
+
+    def forget_connection(self, account: str) -> None:
+        """Take the connection of an account that is not first any more out of its state."""
+        place = {"Bucket": self.bucket, "Key": f"foundation/{account}.tfstate"}
+        state = self.s3().get_object(**place)["Body"].read() if account in self.applied() else b""
+        if adopt.forgets_connection(self.accounts, account, state):
+            self.terraform(account, "state rm", adopt.CONNECTION)
+            self.screen.say(
+                f"{account} is not the first environment any more: its connection to GitHub stays as it is, "
+                "in nobody's state."
+            )
+
     def environment(self, name: str) -> dict[str, Any]:
         """Return the facts of an environment."""
         return next(facts for facts in self.accounts["environments"] if facts["name"] == name)
@@ -130,10 +171,9 @@ class Foundation:
         try:
             self.s3().head_bucket(Bucket=self.bucket, ExpectedBucketOwner=self.accounts["ops"]["id"])
         except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status == NOT_FOUND:
+            if absent(error):
                 return False
-            if status == FORBIDDEN:
+            if status_of(error) == FORBIDDEN:
                 sys.exit(
                     f"foundation: ops.state_bucket: {self.bucket} is of another account, or you may not see "
                     "it; give it another name in accounts.yaml, or take credentials that may"
@@ -225,13 +265,15 @@ def main(chosen: list[str]) -> None:
     began, screen, seconds = time.monotonic(), Screen(), dict[str, float]()
     screen.expect((name, "apply") for name in chosen or names)
     foundation = Foundation(accounts, screen)
-    if foundation.bucket_exists():
-        if removed := sorted(set(foundation.applied()) - set(names)):
-            sys.exit(
-                f"foundation: {', '.join(removed)} has been applied and is not in accounts.yaml any more. "
-                "We never destroy its state and releases; docs/foundation.md says how to remove it."
-            )
-    elif chosen and chosen[0] != "ops":
+    exists = foundation.bucket_exists()
+    applied = foundation.applied() if exists else []
+    if removed := sorted(set(applied) - set(names)):
+        sys.exit(
+            f"foundation: {', '.join(removed)} has been applied and is not in accounts.yaml any more. "
+            "We never destroy its state and releases; docs/foundation.md says how to remove it."
+        )
+    waits = not exists or (foundation.adopts_bucket and "ops" not in applied)
+    if waits and chosen and chosen[0] != "ops":
         sys.exit(f"foundation: ops keeps the state of {chosen[0]} and comes first: make foundation-ops")
     for name in chosen or names:
         account_began = time.monotonic()

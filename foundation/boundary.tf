@@ -92,7 +92,7 @@ data "aws_iam_policy_document" "functions_boundary" {
   statement {
     sid       = "UseKeyThroughServices"
     actions   = local.of_keys
-    resources = [aws_kms_key.account.arn]
+    resources = [local.key_arn]
 
     condition {
       test     = "StringEquals"
@@ -124,7 +124,7 @@ data "aws_iam_policy_document" "functions_boundary" {
     sid       = "NoStateNoReleases"
     effect    = "Deny"
     actions   = ["s3:*"]
-    resources = flatten([for bucket in aws_s3_bucket.account : [bucket.arn, "${bucket.arn}/*"]])
+    resources = flatten([for arn in values(local.bucket_arns) : [arn, "${arn}/*"]])
   }
 
   statement {
@@ -172,13 +172,13 @@ data "aws_iam_policy_document" "pipelines_boundary" {
     actions = ["s3:DeleteObject", "s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject"]
     resources = flatten([for bucket, of in {
       artifacts = ["/releases/*"], pipelines = ["", "/*"], state = ["", "/functions/*"]
-    } : [for part in of : "${aws_s3_bucket.account[bucket].arn}${part}"] if contains(keys(local.buckets), bucket)])
+    } : [for part in of : "${local.bucket_arns[bucket]}${part}"] if contains(keys(local.buckets), bucket)])
   }
 
   statement {
     sid       = "UseKey"
     actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
-    resources = [aws_kms_key.account.arn]
+    resources = [local.key_arn]
   }
 
   statement {

@@ -7,6 +7,7 @@ locals {
     artifacts = local.environment.artifacts_bucket
     pipelines = "${local.environment.artifacts_bucket}-pipelines"
   })
+  bucket_arns        = { for of, bucket in aws_s3_bucket.account : of => bucket.arn }
   days_in_pipelines  = 30 # an approval waits for 7
   versions_kept_days = 365
 }
@@ -126,13 +127,13 @@ resource "aws_s3_bucket_policy" "account" {
 }
 
 data "aws_iam_policy_document" "bucket" {
-  for_each = aws_s3_bucket.account
+  for_each = local.bucket_arns
 
   statement {
     sid       = "NoPlainHttp"
     effect    = "Deny"
     actions   = ["s3:*"]
-    resources = [each.value.arn, "${each.value.arn}/*"]
+    resources = [each.value, "${each.value}/*"]
 
     principals {
       type        = "*"
@@ -155,7 +156,7 @@ data "aws_iam_policy_document" "bucket" {
       sid       = "NoPackageIsOverwritten"
       effect    = "Deny"
       actions   = ["s3:PutObject"]
-      resources = ["${each.value.arn}/${statement.value}/*"]
+      resources = ["${each.value}/${statement.value}/*"]
 
       principals {
         type        = "*"
@@ -183,7 +184,7 @@ data "aws_iam_policy_document" "bucket" {
     content {
       sid       = "PromoterOfThePreviousEnvironment"
       actions   = ["s3:PutObject"]
-      resources = ["${each.value.arn}/promoted/*"]
+      resources = ["${each.value}/promoted/*"]
 
       principals {
         type        = "AWS"

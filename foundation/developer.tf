@@ -7,19 +7,19 @@ data "aws_iam_policy_document" "developer" {
   statement {
     sid       = "FindStateAndPackages"
     actions   = ["s3:ListBucket"]
-    resources = [for of in ["artifacts", "state"] : aws_s3_bucket.account[of].arn] # without a prefix, lest S3 forbid what is not there yet
+    resources = [for of in ["artifacts", "state"] : local.bucket_arns[of]] # without a prefix, lest S3 forbid what is not there yet
   }
 
   statement {
     sid       = "KeepStateAndPackages"
     actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-    resources = [for of in ["artifacts", "state"] : "${aws_s3_bucket.account[of].arn}/sandboxes/*"]
+    resources = [for of in ["artifacts", "state"] : "${local.bucket_arns[of]}/sandboxes/*"]
   }
 
   statement {
     sid       = "UseKey"
     actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
-    resources = [aws_kms_key.account.arn]
+    resources = [local.key_arn]
   }
 
   statement {

@@ -1,5 +1,11 @@
 # The account's own key: for its buckets, its functions' logs, its alerts.
 
+locals {
+  # Policies name the key and the buckets by locals: of what a policy names directly, a change of a tag alone puts the
+  # policy off until it is applied, and no plan shows it. https://github.com/hashicorp/terraform/issues/27171
+  key_arn = aws_kms_key.account.arn
+}
+
 resource "aws_kms_key" "account" {
   description             = "State, releases, logs and alerts of ${local.organization} in this account"
   enable_key_rotation     = true

@@ -8,7 +8,7 @@ locals {
   names        = local.environments[*].name
 
   environment = one([for environment in local.environments : environment if environment.name == var.account]) # null in ops
-  account     = local.environment == null ? local.ops : local.environment
+  account     = merge({ ops = local.ops }, { for each in local.environments : each.name => each })[var.account]
 
   position = local.environment == null ? null : index(local.names, var.account)
   builds   = local.position == 0

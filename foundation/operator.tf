@@ -5,25 +5,25 @@ data "aws_iam_policy_document" "operator_in_ops" {
   statement {
     sid       = "FindState"
     actions   = ["s3:ListBucket"]
-    resources = [aws_s3_bucket.account["state"].arn]
+    resources = [local.bucket_arns["state"]]
   }
 
   statement {
     sid       = "KeepState"
     actions   = ["s3:GetObject", "s3:PutObject"]
-    resources = ["${aws_s3_bucket.account["state"].arn}/pipelines/*"]
+    resources = ["${local.bucket_arns["state"]}/pipelines/*"]
   }
 
   statement {
     sid       = "UnlockState"
     actions   = ["s3:DeleteObject"]
-    resources = ["${aws_s3_bucket.account["state"].arn}/pipelines/*.tflock"]
+    resources = ["${local.bucket_arns["state"]}/pipelines/*.tflock"]
   }
 
   statement {
     sid       = "UseKey"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [aws_kms_key.account.arn]
+    resources = [local.key_arn]
   }
 
   statement {
@@ -139,7 +139,7 @@ data "aws_iam_policy_document" "operator_pipelines" {
   statement {
     sid       = "FindKey"
     actions   = ["kms:DescribeKey"]
-    resources = [aws_kms_key.account.arn]
+    resources = [local.key_arn]
   }
 
   dynamic "statement" {
@@ -201,7 +201,7 @@ data "aws_iam_policy_document" "operator_releases" {
   statement {
     sid       = "FindReleases"
     actions   = ["s3:ListBucket"]
-    resources = [aws_s3_bucket.account["artifacts"].arn]
+    resources = [local.bucket_arns["artifacts"]]
 
     condition {
       test     = "StringLike"
@@ -213,20 +213,20 @@ data "aws_iam_policy_document" "operator_releases" {
   statement {
     sid       = "ReadReleases"
     actions   = ["s3:GetObject"]
-    resources = ["${aws_s3_bucket.account["artifacts"].arn}/releases/*"]
+    resources = ["${local.bucket_arns["artifacts"]}/releases/*"]
   }
 
   statement {
     sid       = "UseKey"
     actions   = ["kms:Decrypt"]
-    resources = [aws_kms_key.account.arn]
+    resources = [local.key_arn]
   }
 
   # Of a deployment that was killed: docs/pipelines.md.
   statement {
     sid       = "FreeLocks"
     actions   = ["s3:DeleteObject"]
-    resources = ["${aws_s3_bucket.account["state"].arn}/functions/*.tflock"]
+    resources = ["${local.bucket_arns["state"]}/functions/*.tflock"]
   }
 
   statement {

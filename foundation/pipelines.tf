@@ -23,13 +23,13 @@ data "aws_iam_policy_document" "pipeline" {
   statement {
     sid       = "FindArtifacts"
     actions   = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:ListBucket"]
-    resources = [for of in concat(["pipelines"], local.builds ? [] : ["artifacts"]) : aws_s3_bucket.account[of].arn]
+    resources = [for of in concat(["pipelines"], local.builds ? [] : ["artifacts"]) : local.bucket_arns[of]]
   }
 
   statement {
     sid       = "PassArtifactsOn"
     actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging"]
-    resources = ["${aws_s3_bucket.account["pipelines"].arn}/*"]
+    resources = ["${local.bucket_arns["pipelines"]}/*"]
   }
 
   dynamic "statement" {
@@ -38,14 +38,14 @@ data "aws_iam_policy_document" "pipeline" {
     content {
       sid       = "TakePromoted"
       actions   = ["s3:GetObject", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
-      resources = ["${aws_s3_bucket.account["artifacts"].arn}/promoted/*"]
+      resources = ["${local.bucket_arns["artifacts"]}/promoted/*"]
     }
   }
 
   statement {
     sid       = "UseKey"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [aws_kms_key.account.arn]
+    resources = [local.key_arn]
   }
 
   statement {

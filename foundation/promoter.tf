@@ -78,26 +78,26 @@ data "aws_iam_policy_document" "promoter" {
   statement {
     sid       = "ReadReleases"
     actions   = ["s3:GetObject"]
-    resources = ["${aws_s3_bucket.account["pipelines"].arn}/*", "${aws_s3_bucket.account["artifacts"].arn}/promotions/*"]
+    resources = ["${local.bucket_arns["pipelines"]}/*", "${local.bucket_arns["artifacts"]}/promotions/*"]
   }
 
   # So that a release that is not there is told from one that may not be read.
   statement {
     sid       = "FindReleases"
     actions   = ["s3:ListBucket"]
-    resources = [aws_s3_bucket.account["pipelines"].arn]
+    resources = [local.bucket_arns["pipelines"]]
   }
 
   statement {
     sid       = "KeepReceipts"
     actions   = ["s3:PutObject"]
-    resources = ["${aws_s3_bucket.account["artifacts"].arn}/promotions/*"]
+    resources = ["${local.bucket_arns["artifacts"]}/promotions/*"]
   }
 
   statement {
     sid       = "UseKey"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = [aws_kms_key.account.arn]
+    resources = [local.key_arn]
   }
 
   statement {

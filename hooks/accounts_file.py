@@ -182,6 +182,19 @@ def boolean(node: yaml.ScalarNode) -> str | None:
     return None if node.tag.endswith(":bool") else f"{node.value!r} must be true or false"
 
 
+def one_of(*known: str) -> Check:
+    """Return a check for one of some words."""
+
+    def check(node: yaml.ScalarNode) -> str | None:
+        if node.value in known:
+            return None
+        return f"{node.value!r} is none of {', '.join(known)}{nearest(node.value, known)}"
+
+    return check
+
+
+OPS = Shape(id=account_id, state_bucket=bucket, adopt=[one_of("state_bucket", "key", "operator", "reader")])
+OPS.optional = {"adopt": []}
 ENVIRONMENT = Shape(
     name=words(16, "ops", *WINDOWS_DEVICES),
     id=account_id,
@@ -189,8 +202,13 @@ ENVIRONMENT = Shape(
     artifacts_bucket=artifacts_bucket,
     approval=boolean,
     shared=[resource],
+    adopt=[
+        one_of(
+            "state_bucket", "artifacts_bucket", "pipelines_bucket", "key", "operator", "developer", "reader"
+        )
+    ],
 )
-ENVIRONMENT.optional = {"approval": False, "shared": []}
+ENVIRONMENT.optional = {"approval": False, "shared": [], "adopt": []}
 PEOPLE = Shape(mfa=boolean, operators=[principal], developers=[principal], readers=[principal])
 PEOPLE.optional = {"mfa": False, "operators": [], "developers": [], "readers": []}
 ACCOUNTS = Shape(
@@ -200,7 +218,7 @@ ACCOUNTS = Shape(
     template=git_address,
     bootstrap_role=role_name,
     people=PEOPLE,
-    ops=Shape(id=account_id, state_bucket=bucket),
+    ops=OPS,
     environments=[ENVIRONMENT],
 )
 ACCOUNTS.optional = {

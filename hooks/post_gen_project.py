@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 SLOT = re.compile("@([A-Z_]+)@")
 FILLED = ".in"
-FOUNDATION = {"bootstrap_role", "people", "shared"}  # what of the accounts file is the foundation's alone
+# What of the accounts file is the foundation's alone.
+FOUNDATION = {"adopt", "bootstrap_role", "people", "shared"}
 
 
 def lay(layer: str, values: dict[str, str], environments: list[str]) -> None:

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-
-from foundation.apply import FORBIDDEN, NOT_FOUND
 
 DOCS = "docs/foundation.md"
 DENIED = re.compile("AccessDenied|AuthorizationError|UnauthorizedOperation")
@@ -101,13 +100,13 @@ def status_of(error: ClientError) -> int:
 def denied(error: Exception) -> bool:
     """Return whether an error says that the caller may not ask."""
     return isinstance(error, ClientError) and bool(
-        DENIED.search(error.response["Error"]["Code"]) or status_of(error) == FORBIDDEN
+        DENIED.search(error.response["Error"]["Code"]) or status_of(error) == HTTPStatus.FORBIDDEN
     )
 
 
 def absent(error: ClientError) -> bool:
     """Return whether an error says that something is not there."""
-    return status_of(error) == NOT_FOUND or error.response["Error"]["Code"] in ABSENT
+    return status_of(error) == HTTPStatus.NOT_FOUND or error.response["Error"]["Code"] in ABSENT
 
 
 def listed(client: Any, operation: str, key: str, **parameters: Any) -> Iterator[Any]:

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -119,25 +118,6 @@ def test_the_state_of_all_accounts_lies_in_ops_and_none_is_left_on_disk(
     assert head["ServerSideEncryption"] == "aws:kms"
 
 
-def test_an_added_environment_is_set_up_and_its_neighbours_are_rewired(
-    organization: EmulatedAccounts, tmp_path: Path
-) -> None:
-    dev, stage, prod = FACTS["environments"]
-    facts = organization_of(dev, environment("qa", "555555555555"), stage, prod)
-    needs("terraform")
-    foundation.apply(organization, facts, tmp_path)
-
-    promoter = organization.client("lambda", dev["id"], FACTS["region"]).get_function(
-        FunctionName="acme-promoter"
-    )
-    policy = organization.client("s3", stage["id"], FACTS["region"]).get_bucket_policy(
-        Bucket=stage["artifacts_bucket"]
-    )
-    assert promoter["Configuration"]["Environment"]["Variables"]["DESTINATION_BUCKET"] == "acme-qa-artifacts"
-    assert "arn:aws:iam::555555555555:role/lambda-template/services/acme-promoter" in policy["Policy"]
-    assert dev["id"] not in policy["Policy"]
-
-
 def test_an_interrupt_lets_terraform_free_its_lock_and_says_one_line(
     organization: EmulatedAccounts, tmp_path: Path
 ) -> None:
@@ -175,34 +155,6 @@ def test_without_a_yes_an_account_is_left_as_it_is(accounts: EmulatedAccounts, t
     assert "Apply this plan to ops (111111111111)? Only yes goes on:" in done.stdout
     assert "foundation: ops was left as it is" in done.stdout
     assert buckets(accounts, OPS) == set()
-
-
-def test_a_removed_environment_is_refused(organization: EmulatedAccounts, tmp_path: Path) -> None:
-    dev, _, prod = FACTS["environments"]
-
-    done = run(organization, organization_of(dev, prod), tmp_path)
-
-    assert done.returncode == 1
-    assert "stage has been applied and is not in accounts.yaml any more" in done.stdout
-
-
-def test_a_removed_environment_is_accepted_once_its_state_is_put_away_as_the_page_says(
-    organization: EmulatedAccounts, tmp_path: Path
-) -> None:
-    dev, _, prod = FACTS["environments"]
-    page = (TEMPLATE / "docs/foundation.md").read_text("utf-8")
-    (documented,) = re.findall(r"^ *(aws s3 mv .*)$", page, re.MULTILINE)
-    aws = [str(Path(sys.executable).with_name("aws")), *documented.split()[1:]]
-    own = os.environ | organization.environment(OPS, FACTS["region"])
-    subprocess.run(aws, env=own, check=True, capture_output=True)
-
-    done = run(organization, organization_of(dev, prod), tmp_path)
-
-    assert done.returncode == 0, done.stdout
-    policy = organization.client("s3", prod["id"], FACTS["region"]).get_bucket_policy(
-        Bucket=prod["artifacts_bucket"]
-    )
-    assert f"arn:aws:iam::{dev['id']}:role/lambda-template/services/acme-promoter" in policy["Policy"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -190,6 +190,27 @@ def test_all_faults_of_a_run_are_listed(tmp_path: Path) -> None:
                 '["arn:aws:dynamodb:us-east-1:*:table/prices"]': "[0]: ",
             }.items()
         ),
+        *(
+            (place, f"{place.removesuffix(' }')}, adopt: {adopt} }}", fault)
+            for place, adopt, fault in [
+                (
+                    "acme-ops-terraform-state }",
+                    "[artifacts_bucket]",
+                    "accounts.yaml:5: ops.adopt[0]: 'artifacts_",
+                ),
+                ("acme-ops-terraform-state }", "key", "ops.adopt: must be a list with at least one entry"),
+                (
+                    "acme-dev-artifacts }",
+                    "[key, operators]",
+                    "accounts.yaml:7: environments[0].adopt[1]: 'operators'",
+                ),
+                (
+                    "acme-dev-artifacts }",
+                    "[readers]",
+                    "key, operator, developer, reader; did you mean reader?",
+                ),
+            ]
+        ),
         ("organization: acme", "organization: {", "is not YAML"),
         ("organization: acme", "organization: \x07", "is not YAML"),
     ],

@@ -116,7 +116,7 @@ def test_the_accounts_file_may_say_where_the_template_is(template: Path) -> None
     assert "template" not in json.loads((repository / "accounts.json").read_text())
 
 
-# As an organization that asks for MFA, names its operators and shares a table writes them, in styles of YAML.
+# As an organization that asks for MFA, names its operators, adopts and shares writes them, in styles of YAML.
 NAMED = """\
 bootstrap_role: AWSControlTowerExecution
 people:
@@ -125,6 +125,7 @@ people:
     - arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Operators_*
     - 'arn:aws:iam::111111111111:user/ada'
 """
+ADOPTED = "adopt: [key, developer]"
 SHARED = 'shared: ["arn:aws:dynamodb:us-east-1:222222222222:table/prices", "arn:aws:s3:::acme-lake/*"]'
 
 
@@ -132,7 +133,10 @@ SHARED = 'shared: ["arn:aws:dynamodb:us-east-1:222222222222:table/prices", "arn:
 def narrowed(template: Path) -> Path:
     """The template with an accounts file that has whatever may be left out."""
     file = template / "accounts.yaml"
-    text = file.read_text("utf-8").replace("acme-dev-artifacts }", f"acme-dev-artifacts, {SHARED} }}")
+    text = file.read_text("utf-8").replace(
+        "acme-dev-artifacts }", f"acme-dev-artifacts, {ADOPTED}, {SHARED} }}"
+    )
+    text = text.replace("acme-ops-terraform-state }", "acme-ops-terraform-state, adopt: [state_bucket] }")
     file.write_text(text + NAMED, "utf-8")
     return template
 
@@ -143,6 +147,7 @@ def test_a_repository_says_nothing_that_is_the_foundation_s_alone(narrowed: Path
     assert facts.keys() == {"organization", "region", "github_owner", "ops", "environments"}
     environment = {"name", "id", "state_bucket", "artifacts_bucket", "approval"}
     assert [each.keys() for each in facts["environments"]] == [environment] * 3
+    assert facts["ops"].keys() == {"id", "state_bucket"}
 
 
 def test_profiles_ask_for_a_code_where_the_roles_ask_for_mfa(bake: Bake, narrowed: Path) -> None:
