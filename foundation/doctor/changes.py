@@ -245,15 +245,31 @@ def names(account: Account, changes: list[Change]) -> Iterator[Finding]:
     for change in new:
         word, attribute, read = NAMED[change.type]
         name = change.after[attribute]
-        for finding in guarded(f"{word} {name}", partial(whose, word, name, read), account):
+        importing = import_command(account, change, name)
+        for finding in guarded(f"{word} {name}", partial(whose, word, name, read, importing), account):
             taken += 1
             yield finding
     if new:
         yield Finding("ok", f"of {len(new)} names that it would take, {len(new) - taken} are free")
 
 
-def whose(word: str, name: str, read: Read, account: Account) -> Iterator[Finding]:
-    """Say by what a name is taken, if it is."""
+def import_command(account: Account, change: Change, name: str) -> str:
+    """Return the command that tells Terraform to import what has the name of a resource.
+
+    By a block, which is planned with all the rest: `terraform import` fails where others are missing too.
+    """
+    identifier = {
+        "aws_codestarconnections_connection": "ARN",
+        "aws_iam_policy": f"arn:aws:iam::{account.id}:policy/{name}",
+        "aws_sns_topic": account.arn("sns", name),
+        "aws_sqs_queue": f"https://sqs.{account.region}.amazonaws.com/{account.id}/{name}",
+    }.get(change.type, name)
+    block = f'import {{\\n  to = {change.address}\\n  id = "{identifier}"\\n}}\\n'
+    return f"printf '{block}' >> foundation/import.tf"
+
+
+def whose(word: str, name: str, read: Read, importing: str, account: Account) -> Iterator[Finding]:
+    """Say by what a name is taken, if it is; importing: the command that takes it over."""
     try:
         found = read(account, name)
     except ClientError as error:
@@ -264,13 +280,12 @@ def whose(word: str, name: str, read: Read, account: Account) -> Iterator[Findin
         return
     tags = found if isinstance(found, dict) else dict(tuple(tag.values())[:2] for tag in found)
     maker = tags.get("foundation")
-    if maker == account.organization:
-        by = "this foundation, whose state does not have it"
-    elif maker:
-        by = f"the foundation of {maker}"
-    else:
-        by = "something else, with " + (
-            ", ".join(f"{key}={value}" for key, value in islice(tags.items(), 5)) or "no tags"
-        )
-    remedy = "rename it, remove it, or import it into the state"
-    yield Finding("fault", f"{word} {name} is there already, made by {by}", remedy)
+    taken = f"{word} {name} is there already, made by"
+    if maker not in (None, account.organization):
+        remedy = "give each organization accounts of its own"
+        yield Finding("fault", f"{taken} the foundation of {maker}", remedy)
+        return
+    with_tags = ", ".join(f"{key}={value}" for key, value in islice(tags.items(), 5)) or "no tags"
+    by = "this foundation, whose state does not have it" if maker else f"something else, with {with_tags}"
+    remedy = f"remove it, or import it: type this, make foundation-{account.name}, then delete that file"
+    yield Finding("fault", f"{taken} {by}", remedy, importing)

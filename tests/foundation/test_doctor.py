@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from emulator.accounts import EmulatedAccounts
+from foundation import terraform
 from foundation.doctor import access, changes, resources, services
 from foundation.doctor.__main__ import examine
 from foundation.doctor.account import Account, Check, Finding, enter, guarded
@@ -24,7 +25,7 @@ from foundation.doctor.changes import Change, Planner, applying
 from hooks.accounts_file import check
 from rehearsal import foundation
 from tests.conftest import needs
-from tests.organizations import environment, organization_of
+from tests.organizations import environment, organization_of, run
 from tests.worlds import DEV, FACTS, REGION, TEMPLATE
 
 OPS = FACTS["ops"]["id"]
@@ -486,7 +487,7 @@ def test_a_name_that_something_has_is_a_fault(
 
     assert fault.status == "fault"
     assert fault.text == f"{what} is there already, made by something else, with no tags"
-    assert fault.remedy == "rename it, remove it, or import it into the state"
+    assert fault.remedy.startswith("remove it, or import it: type this, make foundation-")
     assert rest.status == "ok"
 
 
@@ -514,6 +515,36 @@ def test_it_says_by_what_a_name_is_taken(
     fault, _ = changes.names(inside(accounts, "dev"), planned["dev"])
 
     assert fault.text == f"role acme-operator is there already, made by {by}"
+    assert bool(fault.command) == ("umbrella" not in by)
+
+
+def test_what_is_imported_as_it_says_is_the_foundation_s(
+    organization: EmulatedAccounts, inside: Enter, tmp_path: Path
+) -> None:
+    account = inside(organization, "dev")
+    assert run(organization, FACTS, tmp_path, "dev", answer="no").returncode == 0
+    _, own, place = foundation.command(organization, FACTS, tmp_path)
+    own |= terraform.environment(tmp_path) | {"TF_DATA_DIR": "build/dev"}
+    lost = [
+        Change('aws_iam_role.people["reader"]', "aws_iam_role", ["create"], {"name": "acme-reader"}),
+        Change(
+            'aws_iam_policy.boundary["functions"]', "aws_iam_policy", ["create"], {"name": "acme-boundary"}
+        ),
+        Change("aws_sns_topic.alerts[0]", "aws_sns_topic", ["create"], {"name": "acme-alerts"}),
+    ]
+    addresses = [change.address for change in lost]
+    forget = ["terraform", "-chdir=foundation", "state", "rm", *addresses]
+    subprocess.run(forget, cwd=place, env=own, check=True, stdout=subprocess.DEVNULL)
+
+    *faults, _ = changes.names(account, lost)
+    for fault in faults:
+        subprocess.run(["sh", "-c", fault.command], cwd=place, check=True)
+    imported = run(organization, FACTS, tmp_path, "dev").stdout
+    (place / "foundation/import.tf").unlink()
+
+    assert len(faults) == len(lost)
+    assert "Plan: 3 to import, 0 to add, 0 to change, 0 to destroy." in imported
+    assert "No changes." in run(organization, FACTS, tmp_path, "dev", answer="no").stdout
 
 
 def test_the_foundation_of_another_organization_is_a_fault(
