@@ -142,6 +142,7 @@ def removed(account: Account) -> Iterator[Finding]:
 # Names
 
 Read = Callable[[Account, str], Any]
+FREE = Finding("ok", "free")
 
 
 def of_bucket(account: Account, name: str) -> Any:
@@ -241,16 +242,18 @@ NAMED: dict[str, tuple[str, str, Read]] = {
 def names(account: Account, changes: list[Change]) -> Iterator[Finding]:
     """Look for what has the name of something that applying would create."""
     new = [change for change in changes if change.actions == ["create"] and change.type in NAMED]
-    taken = 0
+    free = 0
     for change in new:
         word, attribute, read = NAMED[change.type]
         name = change.after[attribute]
         importing = import_command(account, change, name)
         for finding in guarded(f"{word} {name}", partial(whose, word, name, read, importing), account):
-            taken += 1
-            yield finding
+            if finding is FREE:
+                free += 1
+            else:
+                yield finding
     if new:
-        yield Finding("ok", f"of {len(new)} names that it would take, {len(new) - taken} are free")
+        yield Finding("ok", f"of {len(new)} names that it would take, {free} are free")
 
 
 def import_command(account: Account, change: Change, name: str) -> str:
@@ -269,14 +272,17 @@ def import_command(account: Account, change: Change, name: str) -> str:
 
 
 def whose(word: str, name: str, read: Read, importing: str, account: Account) -> Iterator[Finding]:
-    """Say by what a name is taken, if it is; importing: the command that takes it over."""
+    """Say by what a name is taken, or FREE; importing: the command that takes it over."""
     try:
         found = read(account, name)
     except ClientError as error:
-        if absent(error) or (word == "bucket" and status_of(error) == FORBIDDEN):  # of which buckets() tells
-            return
-        raise
+        if word == "bucket" and status_of(error) == FORBIDDEN:
+            return  # buckets() tells of it
+        if not absent(error):
+            raise
+        found = None
     if found is None:
+        yield FREE
         return
     tags = found if isinstance(found, dict) else dict(tuple(tag.values())[:2] for tag in found)
     maker = tags.get("foundation")

@@ -491,6 +491,16 @@ def test_a_name_that_something_has_is_a_fault(
     assert rest.status == "ok"
 
 
+def test_a_bucket_of_another_account_is_not_free_and_told_of_once(
+    accounts: EmulatedAccounts, inside: Enter, planned: dict[str, list[Change]]
+) -> None:
+    accounts.client("s3", "999999999999", REGION).create_bucket(Bucket=FACTS["ops"]["state_bucket"])
+
+    (found,) = changes.names(inside(accounts, "ops"), planned["ops"])
+
+    assert found == Finding("ok", "of 7 names that it would take, 6 are free")
+
+
 @pytest.mark.parametrize(
     ("tags", "by"),
     [
