@@ -27,9 +27,9 @@ def asked(call: Call, action: str) -> Asked:
 
 @guards("kms", rests=doc("kms/latest/developerguide/control-access.html"))
 def key_policy(region: str, resource: str) -> Guarded:
-    """Return the policy of a key; an alias has none."""
+    """Return the policy of a key; an alias has none, nor has what is about to become one."""
     account, rest = resource.split(":", 5)[4:]
-    if not rest.startswith("key/"):
+    if not rest.startswith("key/") or rest == "key/*":
         return None, account, False
     key = kms_backends[account][region].keys[rest.removeprefix("key/")]
     if key.grants:

@@ -121,8 +121,7 @@ def derived(call: Call, action: str) -> Asked:
     patterns = [AWS.resources.get_resource_type_details(service, kind["name"])["arn"] for kind in kinds]
     found = list(filter(None, (named_by(call, pattern) for pattern in patterns)))
     if details["accessLevel"] == "List" and not found:
-        here = {"Partition": "aws", "Region": call.region, "Account": call.account}
-        found = [re.sub(r"\$\{(\w+)\}", lambda part: here.get(part[1], "*"), each) for each in patterns]
+        found = [somewhere(call, each) for each in patterns]
     if patterns and not found:
         raise UnknownError(
             f"the judge does not know on what {action} acts: emulator/judge/checks.py reads calls"
@@ -130,11 +129,25 @@ def derived(call: Call, action: str) -> Asked:
     resource = max(found, key=len, default="*")
     yield action, resource, {}
     if given_tags(call) and name.startswith("Create") and AWS.actions.action_exists(service, "tagresource"):
-        yield f"{service}:TagResource", resource, {}
+        yield f"{service}:TagResource", new_one(call, service, name) if resource == "*" else resource, {}
     dependent = [each for one in (details, *kinds) for each in one["dependentActions"]]
     if any(each.startswith("iam:PassRole") for each in dependent):
         for role in re.findall(r"arn:aws:iam::\d{12}:role/[\w+=,.@/-]+", str(call.parameters)):
             yield "iam:PassRole", role, {"iam:passedtoservice": f"{service}.amazonaws.com"}
+
+
+def somewhere(call: Call, pattern: str) -> str:
+    """Return the ARN of whatever there is of a kind of resource, as AWS's list writes it."""
+    here = {"Partition": "aws", "Region": call.region, "Account": call.account}
+    return re.sub(r"\$\{(\w+)\}", lambda part: here.get(part[1], "*"), pattern)
+
+
+def new_one(call: Call, service: str, operation: str) -> str:
+    """Return the ARN of what an operation creates, where AWS gives it its name."""
+    kinds = AWS.actions.get_action_details(service, "tagresource")["resourceTypes"]
+    made = operation.removeprefix("Create").lower()
+    named = next((kind["name"] for kind in kinds if kind["name"].lower() == made), None)
+    return somewhere(call, AWS.resources.get_resource_type_details(service, named)["arn"]) if named else "*"
 
 
 def named_by(call: Call, pattern: str) -> str:
