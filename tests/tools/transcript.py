@@ -1,0 +1,142 @@
+"""Writes docs/transcript.md: the first day, in emulated accounts that are not empty, as a person sees it.
+
+Usage: python tests/tools/transcript.py
+
+Each command is run as it stands there, in a clone of what is committed. What Terraform says of each resource
+is left out, and so are seconds.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import yaml
+
+from emulator.accounts import EmulatedAccounts
+from foundation import terraform
+from rehearsal import demo, foundation, people
+from rehearsal.pipelines import Walker
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/transcript.md"
+NAME = "hello-lambda"
+FACTS = yaml.safe_load((ROOT / "accounts.yaml").read_text("utf-8"))
+OPS, ENVIRONMENTS, REGION = FACTS["ops"], FACTS["environments"], FACTS["region"]
+OWN = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+# What is kept of what `make foundation` and `make pipeline` print.
+OF_FOUNDATION = (
+    r"Plan:|No changes|Apply complete|\w+ +(plan|apply) .*ok|What is left|\d\. |The foundation stands"
+)
+OF_PIPELINE = r"Plan:|Apply complete|console ="
+
+
+class Day:
+    """What is done, one step after another, and the page about it."""
+
+    def __init__(self) -> None:
+        self.page = [
+            "# The first day, as a person sees it",
+            "",
+            "Made by `python tests/tools/transcript.py` in emulated accounts that are not empty; "
+            "[the first day on AWS](first-day-on-aws.md) is the list for real ones. What Terraform says of "
+            "each resource is left out.",
+        ]
+
+    def say(self, text: str) -> None:
+        """Add a paragraph."""
+        self.page += ["", text]
+
+    def type(
+        self, command: str, folder: Path, variables: Mapping[str, str], runs: str = "", only: str = ""
+    ) -> None:
+        """Run a command and add what it printed.
+
+        runs: what is run for it, if the page has it shorter. only: how lines begin that are kept, if not all.
+        """
+        done = subprocess.run(
+            ["sh", "-c", runs or command],
+            cwd=folder,
+            env=OWN | dict(variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        lines = [line.rstrip() for line in done.stdout.splitlines() if re.match(only, line)]
+        text = re.sub(r" +\d+(\.\d+)? (s|min)\b", "", "\n".join(lines)).replace(str(folder), ".").strip("\n")
+        code = f"(exit code {done.returncode})" if done.returncode else ""
+        self.page += ["", "```console", f"$ {command}", *filter(None, [text, code]), "```"]
+
+
+def furnish(world: EmulatedAccounts) -> None:
+    """Make what others have in the accounts already."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    for account in ENVIRONMENTS:
+        role = world.client("iam", account["id"], REGION).create_role(
+            RoleName="jenkins", AssumeRolePolicyDocument=document
+        )["Role"]["Arn"]
+        world.client("lambda", account["id"], REGION).create_function(
+            FunctionName="legacy", Role=role, Runtime="python3.13", Handler="a.b", Code={"ZipFile": b"x"}
+        )
+        world.client("s3", account["id"], REGION).create_bucket(Bucket=f"legacy-{account['name']}")
+        world.client("sns", account["id"], REGION).create_topic(Name="legacy")
+
+
+def main() -> None:
+    """Live through the day."""
+    day = Day()
+    with EmulatedAccounts() as world, TemporaryDirectory() as scratch:
+        folder, checkout = Path(scratch), Path(scratch) / "lambda-template"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(checkout)], check=True)
+        (checkout / ".venv").symlink_to(ROOT / ".venv")
+        furnish(world)
+        world.ask("enforce")
+        ops = world.environment(OPS["id"], REGION) | terraform.environment(folder)
+
+        installed = "make -s -o .venv/installed"
+        day.say("With credentials of ops, before anything is there:")
+        day.type("make doctor", checkout, ops, f"{installed} doctor")
+        day.say(
+            "So the management account rolls out `foundation/bootstrap.yaml`, "
+            "as [the foundation](foundation.md#let-ops-in) says."
+        )
+        foundation.bootstrap(world, FACTS)
+        day.type("make doctor", checkout, ops, f"{installed} doctor")
+        founds = "AUTO_APPROVE=1 make foundation"
+        day.type(founds, checkout, ops, founds.replace("make", installed), OF_FOUNDATION)
+        day.say(
+            "The connection to GitHub is completed in the console, which no emulator has. "
+            "Somebody subscribes to alerts:"
+        )
+        for account in ENVIRONMENTS:
+            topic = f"arn:aws:sns:{REGION}:{account['id']}:acme-alerts"
+            topics = world.client("sns", account["id"], REGION, "acme-operator")
+            topics.subscribe(TopicArn=topic, Protocol="email", Endpoint="on-call@example.com")
+        day.type("make doctor", checkout, ops, f"{installed} doctor")
+
+        day.say("The first function:")
+        bake = f"{sys.executable} -m cookiecutter --no-input {checkout} -o {folder}"
+        day.type("cookiecutter --no-input gh:acme/lambda-template", folder, {}, bake)
+        repository = folder / NAME
+        demo.commit(repository)
+        profiles = people.environment(world, FACTS, folder)
+        applies = "make pipeline AUTO_APPROVE=1"
+        day.type(applies, repository, profiles, only=OF_PIPELINE)
+        day.say(
+            "A push, which the rehearsal's walker takes through the pipelines. Somebody approves production."
+        )
+        walker = Walker(world, REGION, {f"{FACTS['github_owner']}/{NAME}": repository})
+        walker.walk([each["id"] for each in ENVIRONMENTS])
+        tool = f"TOOL={Path(sys.executable).with_name('lambda-template')}"
+        day.type("make status", repository, profiles, f"make -s {tool} status")
+    PAGE.write_text("\n".join(day.page) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
