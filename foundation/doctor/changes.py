@@ -293,5 +293,7 @@ def whose(word: str, name: str, read: Read, importing: str, account: Account) ->
         return
     with_tags = ", ".join(f"{key}={value}" for key, value in islice(tags.items(), 5)) or "no tags"
     by = "this foundation, whose state does not have it" if maker else f"something else, with {with_tags}"
-    remedy = f"remove it, or import it: type this, make foundation-{account.name}, then delete that file"
+    remedy = (
+        f"remove it, adopt it ({DOCS}), or import it: this, make foundation-{account.name}, delete that file"
+    )
     yield Finding("fault", f"{taken} {by}", remedy, importing)

@@ -487,7 +487,7 @@ def test_a_name_that_something_has_is_a_fault(
 
     assert fault.status == "fault"
     assert fault.text == f"{what} is there already, made by something else, with no tags"
-    assert fault.remedy.startswith("remove it, or import it: type this, make foundation-")
+    assert fault.remedy.startswith("remove it, adopt it (docs/foundation.md), or import it: this, make ")
     assert rest.status == "ok"
 
 
