@@ -34,6 +34,7 @@ CHECKS: list[tuple[str, set[str], Check]] = [
     ("the GitHub connection", FIRST, resources.connection),
     ("alerts", ENVIRONMENTS, resources.alerts),
     ("people", OPS, access.people),
+    ("roles of people", EVERYWHERE, access.roles),
     ("what has been applied", OPS, removed),
 ]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from foundation.adopt import policies_of
 from foundation.doctor.account import DOCS, Account, Finding, absent, listed
 
 
@@ -79,3 +80,21 @@ def members(account: Account, kind: str) -> Iterator[Finding]:
             f"add people; where they come by Identity Center, name them in accounts.yaml ({DOCS})",
             f"aws iam add-user-to-group --group-name {group} --user-name NAME",
         )
+
+
+def roles(account: Account) -> Iterator[Finding]:
+    """Look for policies of people's roles that are not the foundation's; no plan shows them."""
+    iam = account.client("iam")
+    for kind in ("operator", "developer", "reader"):
+        name = f"{account.organization}-{kind}"
+        try:
+            inline = set(listed(iam, "list_role_policies", "PolicyNames", RoleName=name))
+            attached = list(listed(iam, "list_attached_role_policies", "AttachedPolicies", RoleName=name))
+        except ClientError as error:
+            if absent(error):
+                continue
+            raise
+        more = [*(inline - policies_of(account, kind).keys()), *(each["PolicyName"] for each in attached)]
+        if more:
+            text = f"role {name} has policies that are not the foundation's: {', '.join(sorted(more))}"
+            yield Finding("warning", text, "remove them from it, unless its people are meant to have them")

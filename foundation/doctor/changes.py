@@ -14,10 +14,20 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from foundation import adopt
 from foundation.apply import FOLDER, FORBIDDEN, Foundation
-from foundation.doctor.account import DOCS, Account, Finding, absent, guarded, listed, status_of
+from foundation.doctor.account import DOCS, Account, Finding, absent, enter, guarded, listed, status_of
 from foundation.doctor.resources import answer
 from screen import Screen
+
+# Attributes of what is adopted that do not matter to anybody, or that Terraform alone has.
+UNIMPORTANT = {
+    "bypass_policy_lockout_safety_check",
+    "deletion_window_in_days",
+    "force_destroy",
+    "tags",
+    "tags_all",
+}
 
 
 class PlanError(Exception):
@@ -26,12 +36,17 @@ class PlanError(Exception):
 
 @dataclass(frozen=True)
 class Change:
-    """What Terraform would do to a resource: to which, of which type, how, and its attributes then."""
+    """What Terraform would do to a resource: to which, of which type, how, and its attributes then.
+
+    adopted: whether it is imported, that is, was there before. changed: the names of what changes of it.
+    """
 
     address: str
     type: str
     actions: list[str]
     after: dict[str, Any]
+    adopted: bool = False
+    changed: frozenset[str] = frozenset()
 
 
 class Planner:
@@ -39,6 +54,7 @@ class Planner:
 
     def __init__(self, accounts: dict[str, Any], folder: Path) -> None:
         """Copy the foundation; folder: to work in, an empty one."""
+        self.accounts = accounts
         self.bucket, self.region = accounts["ops"]["state_bucket"], accounts["region"]
         ignore = shutil.ignore_patterns("build", ".terraform", "__pycache__")
         shutil.copytree(FOLDER, folder / "foundation", ignore=ignore)
@@ -48,21 +64,26 @@ class Planner:
         self.ready = False
 
     def plan(self, account: str) -> tuple[bool, list[Change]]:
-        """Return whether an account has state, and what applying would do there. Raises PlanError."""
+        """Return whether an account has state, and what applying would do there.
+
+        Raises PlanError, or AdoptError of what cannot be adopted.
+        """
         copy = self.foundation.build / f"{account}.tfstate"
         if state := self.state(account):
             copy.write_bytes(state)
+        imports = adopt.blocks(enter(self.accounts, account))
+        (self.foundation.folder / "imports.tf").write_text(imports)
         if not self.ready:
             self.terraform("init", "-reconfigure", "-input=false", "-no-color")
             self.ready = True
+        if adopt.forgets_connection(self.accounts, account, state):
+            self.terraform("state", "rm", f"-state={copy}", adopt.CONNECTION)
         where = (f"-var=account={account}", f"-state={copy}", "-out=build/plan")
         self.terraform("plan", "-input=false", "-lock=false", "-json", *where)
         shown = json.loads(self.terraform("show", "-json", "build/plan"))
-        found = [
-            Change(each["address"], each["type"], each["change"]["actions"], each["change"]["after"] or {})
-            for each in shown.get("resource_changes", [])
-        ]
-        return bool(state), [change for change in found if change.actions not in (["no-op"], ["read"])]
+        found = [change_of(each) for each in shown.get("resource_changes", [])]
+        nothing = (["no-op"], ["read"])
+        return bool(state), [each for each in found if each.adopted or each.actions not in nothing]
 
     def state(self, account: str) -> bytes:
         """Return an account's state, empty if it has none."""
@@ -91,6 +112,20 @@ class Planner:
         return done.stdout
 
 
+def change_of(planned: dict[str, Any]) -> Change:
+    """Return a change as Terraform's JSON describes it.
+
+    https://developer.hashicorp.com/terraform/internals/json-format#change-representation
+    """
+    change = planned["change"]
+    before, after = change["before"] or {}, change["after"] or {}
+    names = {*after, *change.get("after_unknown", {})}
+    changed = frozenset(name for name in names if after.get(name) != before.get(name))
+    return Change(
+        planned["address"], planned["type"], change["actions"], after, "importing" in change, changed
+    )
+
+
 def errors(output: str) -> str:
     """Return the errors in what Terraform prints as JSON."""
     lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
@@ -102,11 +137,32 @@ def applying(planner: Planner, account: Account) -> Iterator[Finding]:
     """Say what would keep Terraform from applying, and what that would change."""
     try:
         applied, changes = planner.plan(account.name)
+    except adopt.AdoptError as error:
+        yield Finding("fault", str(error), "correct that, then ask again")
+        return
     except PlanError as error:
         yield Finding("fault", f"Terraform cannot plan: {error}", "correct that, then ask again")
         return
+    if adopted := [change for change in changes if change.adopted]:
+        yield adopting(adopted)
+        changes = [change for change in changes if not change.adopted]
     yield from names(account, changes)
     yield differences(account, applied, changes)
+
+
+def adopting(changes: list[Change]) -> Finding:
+    """Say what would be adopted, and what of it is other than the foundation makes it."""
+    words = {address: kind for kind, address in adopt.ADOPTABLE.items()}
+    words[f"{adopt.CONNECTION}[0]"] = "the GitHub connection"
+    which = ", ".join(words[change.address] for change in changes if change.address in words)
+    text = f"applying would adopt what is there: {which or len(changes)}"
+    if replaced := [change.address for change in changes if len(change.actions) > 1]:
+        remedy = "take it out of adopt in accounts.yaml, and rename or remove it"
+        return Finding("fault", f"{text}; it would delete and make anew {', '.join(replaced)}", remedy)
+    differing = {change.address: ", ".join(sorted(change.changed - UNIMPORTANT)) for change in changes}
+    if other := [f"{address} ({names})" for address, names in differing.items() if names]:
+        return Finding("warning", f"{text}; it would change {', '.join(other)}", "see how, in the plan")
+    return Finding("ok", f"{text}; it would change tags alone")
 
 
 def differences(account: Account, applied: bool, changes: list[Change]) -> Finding:
@@ -242,14 +298,19 @@ NAMED: dict[str, tuple[str, str, Read]] = {
 def names(account: Account, changes: list[Change]) -> Iterator[Finding]:
     """Look for what has the name of something that applying would create."""
     new = [change for change in changes if change.actions == ["create"] and change.type in NAMED]
+    adoptable = {address: kind for kind, address in adopt.ADOPTABLE.items()}
     free = 0
     for change in new:
         word, attribute, read = NAMED[change.type]
         name = change.after[attribute]
         importing = import_command(account, change, name)
         for finding in guarded(f"{word} {name}", partial(whose, word, name, read, importing), account):
+            kind = adoptable.get(change.address)
             if finding is FREE:
                 free += 1
+            elif kind and finding.command:
+                remedy = f"remove it, or adopt it: in accounts.yaml, {account.name} gets adopt: [{kind}]"
+                yield finding._replace(remedy=remedy, command="")
             else:
                 yield finding
     if new:
@@ -293,7 +354,5 @@ def whose(word: str, name: str, read: Read, importing: str, account: Account) ->
         return
     with_tags = ", ".join(f"{key}={value}" for key, value in islice(tags.items(), 5)) or "no tags"
     by = "this foundation, whose state does not have it" if maker else f"something else, with {with_tags}"
-    remedy = (
-        f"remove it, adopt it ({DOCS}), or import it: this, make foundation-{account.name}, delete that file"
-    )
+    remedy = f"remove it, or import it: type this, make foundation-{account.name}, then delete that file"
     yield Finding("fault", f"{taken} {by}", remedy, importing)

@@ -487,7 +487,11 @@ def test_a_name_that_something_has_is_a_fault(
 
     assert fault.status == "fault"
     assert fault.text == f"{what} is there already, made by something else, with no tags"
-    assert fault.remedy.startswith("remove it, adopt it (docs/foundation.md), or import it: this, make ")
+    adopt = r"adopt it: in accounts.yaml, \w+ gets adopt: \[(state_bucket|key|reader)\]"
+    known = what.startswith(("bucket", "alias", "role"))
+    how = adopt if known else "import it: type this, make foundation-.*"
+    assert re.fullmatch(f"remove it, or {how}", fault.remedy)
+    assert bool(fault.command) != known
     assert rest.status == "ok"
 
 
@@ -525,7 +529,7 @@ def test_it_says_by_what_a_name_is_taken(
     fault, _ = changes.names(inside(accounts, "dev"), planned["dev"])
 
     assert fault.text == f"role acme-operator is there already, made by {by}"
-    assert bool(fault.command) == ("umbrella" not in by)
+    assert ("adopt: [operator]" in fault.remedy) == ("umbrella" not in by)
 
 
 def test_what_is_imported_as_it_says_is_the_foundation_s(
@@ -536,7 +540,12 @@ def test_what_is_imported_as_it_says_is_the_foundation_s(
     _, own, place = foundation.command(organization, FACTS, tmp_path)
     own |= terraform.environment(tmp_path) | {"TF_DATA_DIR": "build/dev"}
     lost = [
-        Change('aws_iam_role.people["reader"]', "aws_iam_role", ["create"], {"name": "acme-reader"}),
+        Change(
+            "aws_cloudwatch_event_rule.pipeline_failed[0]",
+            "aws_cloudwatch_event_rule",
+            ["create"],
+            {"name": "acme-pipeline-failed"},
+        ),
         Change(
             'aws_iam_policy.boundary["functions"]', "aws_iam_policy", ["create"], {"name": "acme-boundary"}
         ),

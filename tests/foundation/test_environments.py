@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 from emulator.accounts import EmulatedAccounts
 from foundation import terraform
 from foundation.adopt import ADOPTABLE, AdoptError, blocks
-from foundation.doctor.account import enter
+from foundation.doctor import access, changes
+from foundation.doctor.account import Account, Finding, enter
+from foundation.doctor.changes import Change, Planner, adopting, applying
 from hooks.accounts_file import check
 from rehearsal import foundation
 from tests.organizations import environment, organization_of, run
@@ -178,7 +181,7 @@ def forget(world: EmulatedAccounts, account: dict[str, Any]) -> None:
         iam.untag_role(RoleName=f"acme-{role}", TagKeys=["account", "foundation"])
 
 
-def changes(place: Path, own: dict[str, str], name: str) -> dict[str, set[str]]:
+def changed_by(place: Path, own: dict[str, str], name: str) -> dict[str, set[str]]:
     """Return, by what the last plan of an account changes, the attributes that it changes."""
     shown = subprocess.run(
         ["terraform", "show", "-json", f"build/{name}.tfplan"],
@@ -209,7 +212,7 @@ def test_what_people_have_made_as_the_foundation_makes_it_is_adopted_by_changing
     assert done.returncode == 0, done.stdout
     assert "Plan: 32 to import, 0 to add, 7 to change, 0 to destroy." in done.stdout  # buckets, key, roles
     _, own, place = foundation.command(organization, facts, tmp_path)
-    changed = changes(place, own, "dev")
+    changed = changed_by(place, own, "dev")
     assert set().union(*changed.values()) - OF_TERRAFORM == {"tags_all"}
     again = run(organization, facts, tmp_path, "dev")
     assert "No changes." in again.stdout
@@ -248,6 +251,88 @@ def test_an_ops_account_that_has_a_state_bucket_a_key_and_operators_becomes_as_t
     assert "No changes." in run(accounts, facts, tmp_path, "ops").stdout
 
 
+def entered(world: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch, name: str, file: Path) -> Account:
+    """Return an account as the doctor and the foundation enter it; file: accounts.yaml."""
+    for variable, value in world.environment(OPS["id"], REGION).items():
+        monkeypatch.setenv(variable, value)
+    faults, facts = check(str(file))
+    assert faults == []
+    return enter(facts, name)
+
+
+def adopted(address: str, *changed: str, replaced: bool = False) -> Change:
+    """Return what Terraform would do to what it imports."""
+    actions = ["delete", "create"] if replaced else ["update"] if changed else ["no-op"]
+    return Change(address, address.partition(".")[0], actions, {}, True, frozenset(changed))
+
+
+@pytest.mark.parametrize(
+    ("role", "status", "said"),
+    [
+        (adopted('aws_iam_role.people["reader"]', "tags_all"), "ok", "it would change tags alone"),
+        (
+            adopted('aws_iam_role.people["reader"]', "tags_all", "assume_role_policy"),
+            "warning",
+            'it would change aws_iam_role.people["reader"] (assume_role_policy)',
+        ),
+        (
+            adopted('aws_iam_role.people["reader"]', "path", replaced=True),
+            "fault",
+            'it would delete and make anew aws_iam_role.people["reader"]',
+        ),
+    ],
+)
+def test_the_doctor_says_what_of_the_adopted_is_other_than_the_foundation_makes_it(
+    role: Change, status: str, said: str
+) -> None:
+    bucket = adopted('aws_s3_bucket.account["state"]', "force_destroy", "tags_all")
+
+    found = adopting([bucket, role])
+
+    assert found.status == status
+    assert found.text == f"applying would adopt what is there: state_bucket, reader; {said}"
+
+
+def test_the_doctor_plans_what_is_to_be_adopted(
+    accounts: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    accounts.client("s3", OPS["id"], REGION).create_bucket(Bucket=OPS["state_bucket"])
+    place = tmp_path / "template"
+    shutil.copytree(TEMPLATE / "foundation", place / "foundation", ignore=shutil.ignore_patterns("build"))
+    (place / "accounts.yaml").write_text(json.dumps(FACTS | {"ops": OPS | {"adopt": ["state_bucket"]}}))
+    monkeypatch.setattr(changes, "FOLDER", place / "foundation")
+    account = entered(accounts, monkeypatch, "ops", place / "accounts.yaml")
+
+    first, *others = applying(Planner(account.accounts, tmp_path / "copy"), account)
+
+    assert first == Finding(
+        "ok", "applying would adopt what is there: state_bucket; it would change tags alone"
+    )
+    assert "of 6 names that it would take, 6 are free" in [found.text for found in others]
+
+
+def test_the_doctor_warns_of_policies_that_the_foundation_leaves_to_a_role(
+    accounts: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foundation.bootstrap(accounts, FACTS)
+    iam = accounts.client("iam", DEV["id"], REGION)
+    nothing = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": nothing})
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    for role in "acme-reader", "acme-operator":
+        iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)
+    of_others = iam.create_policy(PolicyName="Everything", PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="acme-reader", PolicyArn=of_others)
+    for name in "reader", "spare":
+        iam.put_role_policy(RoleName="acme-reader", PolicyName=name, PolicyDocument=document)
+    accounts.ask("enforce")
+
+    (found,) = access.roles(entered(accounts, monkeypatch, "dev", TEMPLATE / "accounts.yaml"))
+
+    assert found.status == "warning"
+    assert found.text == "role acme-reader has policies that are not the foundation's: Everything, spare"
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "said"),
     [
@@ -272,10 +357,7 @@ def test_what_is_to_be_adopted_and_cannot_be_is_refused_by_its_line(
     accounts.client("s3", "999999999999", REGION).create_bucket(Bucket="acme-dev-artifacts-pipelines")
     foundation.bootstrap(accounts, FACTS)
     accounts.ask("enforce")
-    for variable, value in accounts.environment(OPS["id"], REGION).items():
-        monkeypatch.setenv(variable, value)
-    _, facts = check(str(TEMPLATE / "accounts.yaml"))
-    account = enter(facts, name)
+    account = entered(accounts, monkeypatch, name, TEMPLATE / "accounts.yaml")
     account.facts["adopt"] = [kind]
 
     with pytest.raises(AdoptError) as refused:
