@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from emulator.accounts import EmulatedAccounts
 from foundation import terraform
-from foundation.adopt import ADOPTABLE, AdoptError, blocks
+from foundation.adopt import ADOPTABLE, CONNECTION, AdoptError, blocks
 from foundation.doctor import access, changes
 from foundation.doctor.account import Account, Finding, enter
 from foundation.doctor.changes import Change, Planner, adopting, applying
@@ -61,15 +62,44 @@ def roles(world: EmulatedAccounts, account: dict[str, Any]) -> set[str]:
     return {role["RoleName"] for role in found if role["RoleName"].startswith("acme-")}
 
 
+def entered(world: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch, name: str, file: Path) -> Account:
+    """Return an account as the doctor and the foundation enter it; file: accounts.yaml."""
+    for variable, value in world.environment(OPS["id"], REGION).items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which keeps the credentials that it has seen first
+    faults, facts = check(str(file))
+    assert faults == []
+    return enter(facts, name)
+
+
+def doctor_of(
+    world: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], name: str, folder: Path
+) -> tuple[Planner, Account]:
+    """Return the doctor's planner, away from this checkout, and an account that the doctor has entered."""
+    place = folder / "template"
+    shutil.copytree(TEMPLATE / "foundation", place / "foundation", ignore=shutil.ignore_patterns("build"))
+    (place / "accounts.yaml").write_text(json.dumps(facts))
+    monkeypatch.setattr(changes, "FOLDER", place / "foundation")
+    account = entered(world, monkeypatch, name, place / "accounts.yaml")
+    return Planner(account.accounts, folder / "copy"), account
+
+
 def test_a_new_first_environment_leaves_the_connection_of_the_old_one_which_takes_it_up_again(
-    organization: EmulatedAccounts, tmp_path: Path
+    organization: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     before = connections(organization, DEV)
     facts = organization_of(LAB, *FACTS["environments"])
 
-    for name in "lab", "dev":
-        done = run(organization, facts, tmp_path, name)
-        assert done.returncode == 0, done.stdout
+    founded = run(organization, facts, tmp_path / "work", "lab")
+    planner, _ = doctor_of(organization, monkeypatch, facts, "dev", tmp_path)
+    _, planned = planner.plan("dev")
+    done = run(organization, facts, tmp_path / "work", "dev")
+
+    assert (founded.returncode, done.returncode) == (0, 0), done.stdout
+    assert CONNECTION not in [change.address.partition("[")[0] for change in planned]
+    assert 'aws_iam_role.people["developer"]' in [
+        each.address for each in planned if "delete" in each.actions
+    ]
 
     assert "dev is not the first environment any more: its connection to GitHub stays" in done.stdout
     assert "codestarconnections" not in done.stdout.partition("Terraform will perform")[2]
@@ -81,7 +111,7 @@ def test_a_new_first_environment_leaves_the_connection_of_the_old_one_which_take
 
     s3 = organization.client("s3", OPS["id"], REGION)
     s3.delete_object(Bucket=OPS["state_bucket"], Key="foundation/lab.tfstate")
-    again = run(organization, FACTS, tmp_path, "dev")
+    again = run(organization, FACTS, tmp_path / "work", "dev")
 
     assert again.returncode == 0, again.stdout
     assert "Plan: 1 to import" in again.stdout
@@ -251,15 +281,6 @@ def test_an_ops_account_that_has_a_state_bucket_a_key_and_operators_becomes_as_t
     assert "No changes." in run(accounts, facts, tmp_path, "ops").stdout
 
 
-def entered(world: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch, name: str, file: Path) -> Account:
-    """Return an account as the doctor and the foundation enter it; file: accounts.yaml."""
-    for variable, value in world.environment(OPS["id"], REGION).items():
-        monkeypatch.setenv(variable, value)
-    faults, facts = check(str(file))
-    assert faults == []
-    return enter(facts, name)
-
-
 def adopted(address: str, *changed: str, replaced: bool = False) -> Change:
     """Return what Terraform would do to what it imports."""
     actions = ["delete", "create"] if replaced else ["update"] if changed else ["no-op"]
@@ -297,13 +318,10 @@ def test_the_doctor_plans_what_is_to_be_adopted(
     accounts: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     accounts.client("s3", OPS["id"], REGION).create_bucket(Bucket=OPS["state_bucket"])
-    place = tmp_path / "template"
-    shutil.copytree(TEMPLATE / "foundation", place / "foundation", ignore=shutil.ignore_patterns("build"))
-    (place / "accounts.yaml").write_text(json.dumps(FACTS | {"ops": OPS | {"adopt": ["state_bucket"]}}))
-    monkeypatch.setattr(changes, "FOLDER", place / "foundation")
-    account = entered(accounts, monkeypatch, "ops", place / "accounts.yaml")
+    facts = FACTS | {"ops": OPS | {"adopt": ["state_bucket"]}}
+    planner, account = doctor_of(accounts, monkeypatch, facts, "ops", tmp_path)
 
-    first, *others = applying(Planner(account.accounts, tmp_path / "copy"), account)
+    first, *others = applying(planner, account)
 
     assert first == Finding(
         "ok", "applying would adopt what is there: state_bucket; it would change tags alone"
