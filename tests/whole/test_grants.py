@@ -533,7 +533,7 @@ def test_what_a_function_s_roles_do_they_may_do_for_that_function_alone(life: Li
     assert tried > 100
 
 
-# Boundaries are ceilings. The bootstrap role writes policies of buckets, makes what has no name yet, and reads lists.
+# Boundaries are ceilings. The bootstrap role writes buckets' policies, makes what has no name, reads lists.
 ACCEPTED = {
     ("acme-boundary", "RESOURCE_STAR"),
     ("acme-pipelines-boundary", "RESOURCE_STAR"),
