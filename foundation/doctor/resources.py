@@ -126,7 +126,7 @@ def connection(account: Account) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"the GitHub connection {name} is {each['ConnectionStatus']}: no push starts a pipeline",
-            f"an administrator of {account.name} ({account.id}), who owns {account.accounts['github_owner']} "
+            f"an operator of {account.name} ({account.id}), who owns {account.accounts['github_owner']} "
             f'on GitHub, completes it by "Update pending connection" at {console}?region={account.region}',
         )
 

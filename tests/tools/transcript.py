@@ -67,8 +67,9 @@ class Day:
             text=True,
             check=False,
         )
-        lines = [line.rstrip() for line in done.stdout.splitlines() if re.match(only, line)]
-        text = re.sub(r" +\d+(\.\d+)? (s|min)\b", "", "\n".join(lines)).replace(str(folder), ".").strip("\n")
+        lines = [line for line in done.stdout.splitlines() if re.match(only, line) and line[-4:] != " ..."]
+        steps = re.sub(r"(?m)^(\w+ +(?:look|plan|apply) .*?) +[\d.]+ (?:s|min)\b", r"\1", "\n".join(lines))
+        text = steps.replace(str(folder), ".").strip("\n")
         code = f"(exit code {done.returncode})" if done.returncode else ""
         self.page += ["", "```console", f"$ {command}", *filter(None, [text, code]), "```"]
 
