@@ -79,6 +79,8 @@ def test_an_organization_with_four_environments_promotes_from_each_to_the_next(
     named = f"arn:aws:iam::{ops}:role/aws-reserved/*/AWSReservedSSO_Operators_*"
     facts = organization_of(*(environment(name, number) for name, number in names.items()))
     facts["people"] = {"operators": [named]}
+    prices = "arn:aws:dynamodb:us-east-1:000000000002:table/prices"
+    facts["environments"][1]["shared"] = [prices]
     with empty.fork() as world:
         needs("terraform")
         foundation.apply(world, facts, tmp_path)
@@ -102,6 +104,16 @@ def test_an_organization_with_four_environments_promotes_from_each_to_the_next(
             "stage": between,
             "prod": "Source:S3 Plan:CodeBuild Approve:Manual Deploy:CodeBuild",
         }
+
+        shared = {}
+        for name, number in names.items():
+            iam, boundary = (
+                world.client("iam", number, "us-east-1"),
+                f"arn:aws:iam::{number}:policy/acme-boundary",
+            )
+            version = iam.get_policy_version(PolicyArn=boundary, VersionId="v1")["PolicyVersion"]["Document"]
+            shared |= {name: s["Resource"] for s in version["Statement"] if s["Sid"] == "UseWhatIsShared"}
+        assert shared == {"qa": prices}
 
         groups = world.client("iam", ops, "us-east-1").list_groups()["Groups"]
         assert {group["GroupName"] for group in groups} == {"acme-developers", "acme-readers"}
