@@ -55,6 +55,7 @@ from emulator import (
 from emulator.accounts import CONTROL, EmulatedAccounts, JournalEntry
 from emulator.calls import AwsError, Call, Caller, Check, owner
 from emulator.codedeploy import Traffic
+from emulator.event_sources import Pollers
 from emulator.judge import verdict
 from emulator.judge.bases import basis
 from emulator.judge.verdict import SignedCall
@@ -251,8 +252,8 @@ class Front:
                 for action, resource, *more in actions
             ]
             for check in call.checks:
-                claim = f"{call.service} by itself asks for {check.action}"
-                calls.use(claim, basis(call.service, check.action))
+                itself_asks = f"{call.service} by itself"
+                calls.use(f"{itself_asks} asks for {check.action}", basis(itself_asks, check.action))
         denied = next((check for check in call.checks if check.denied and self.enforcing), None)
         self.record(call, status=403 if denied else 200, error="AccessDenied" if denied else None)
         return str(verdict.refusal(call.service, denied).message) if denied else None
@@ -293,6 +294,7 @@ class Front:
         self.url = f"http://127.0.0.1:{server.server_port}"
         self.functions = Functions(Path(folder), self.world, self.environment)
         calls.act = self.act
+        threading.Thread(target=Pollers(self.world, self.functions, self.record).run, daemon=True).start()
         itself = EmulatedAccounts()
         itself.url = self.url
         self.traffic = Traffic(self.world, itself.client)

@@ -239,6 +239,9 @@ def publish_version(response: Any, original: Any) -> Any:
 def asked(call: Call, action: str) -> Asked:
     """Yield what Lambda checks; it takes a function's code with the caller's permissions."""
     said = call.parameters
+    if "EventSourceMapping" in call.operation:
+        yield from mapping(call, action)
+        return
     if "Resource" in said:
         yield action, said["Resource"], {}
         return
@@ -263,6 +266,20 @@ def asked(call: Call, action: str) -> Asked:
         yield "lambda:ListTags", f"arn:aws:lambda:{call.region}:{owner(call)}:function:{name}", {}
     if said.get("Tags") and call.operation == "CreateFunction":
         yield "lambda:TagResource", f"arn:aws:lambda:{call.region}:{call.account}:function:{name}", {}
+
+
+@claims("lambda tells the function of a mapping", doc("lambda/latest/dg/lambda-api-permissions-ref.html"))
+def mapping(call: Call, action: str) -> Asked:
+    """Yield what Lambda checks of a mapping of an event source, which is named by a number."""
+    said, numbered = call.parameters, f"arn:aws:lambda:{call.region}:{call.account}:event-source-mapping:"
+    there = lambda_backends[call.account][call.region].get_event_source_mapping(said.get("UUID", ""))
+    function = said.get("FunctionName") or (there and there.function_arn)
+    if function and not function.startswith("arn:"):
+        function = f"arn:aws:lambda:{call.region}:{call.account}:function:{function}"
+    resource = numbered + said["UUID"] if "UUID" in said else "*"
+    yield action, resource, {"lambda:functionarn": function}
+    if said.get("Tags"):
+        yield "lambda:TagResource", f"{numbered}*", {}
 
 
 @guards("lambda", rests=doc("lambda/latest/dg/using-aliases.html"))

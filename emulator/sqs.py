@@ -1,13 +1,48 @@
-"""SQS: the policies of queues."""
+"""SQS: what it checks, queues as AWS keeps them, and their policies."""
 
+import json
 from typing import Any
 
 from moto.sqs.models import Queue, sqs_backends
 
-from emulator.calls import doc
+from emulator.calls import Call, claims, doc
+from emulator.judge.checks import RENAMED, Asked, derived, reads
 from emulator.judge.policies import parse
 from emulator.judge.verdict import Guarded, guards
+from emulator.kms import key_arn
 from emulator.mends import replaces
+
+RENAMED.update(
+    {
+        ("sqs", f"{operation}Batch"): operation
+        for operation in ("ChangeMessageVisibility", "DeleteMessage", "SendMessage")
+    }
+)
+
+
+@reads(
+    "sqs", rests=doc("AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-using-identity-based-policies.html")
+)
+def asked(call: Call, action: str) -> Asked:
+    """Yield what SQS checks; an encrypted queue needs its key too."""
+    said = call.parameters
+    for found in derived(call, action):
+        yield found
+        if call.operation == "CreateQueue" and said.get("tags"):
+            yield "sqs:TagQueue", found[1], {}
+    queue = sqs_backends[call.account][call.region].queues.get(said.get("QueueUrl", "").rpartition("/")[2])
+    if queue and action == "sqs:SendMessage":
+        yield from to_decrypt(queue, "kms:GenerateDataKey", "kms:Decrypt")
+    if queue and action == "sqs:ReceiveMessage":
+        yield from to_decrypt(queue)
+
+
+def to_decrypt(queue: Any, *actions: str) -> Asked:
+    """Yield what is checked of a queue's key; actions: another than decrypting."""
+    if queue.kms_master_key_id:
+        via = {"kms:viaservice": f"sqs.{queue.region}.amazonaws.com"}
+        key = key_arn(queue.kms_master_key_id, queue.account_id, queue.region)
+        yield from ((action, key, via) for action in actions or ("kms:Decrypt",))
 
 
 @replaces(
@@ -18,6 +53,27 @@ from emulator.mends import replaces
 def set_attributes(queue: Any, original: Any, attributes: dict[str, Any], *args: Any) -> None:
     """Keep a queue's policy as other attributes are set. AWS does, moto deletes it."""
     original(queue, {"Policy": getattr(queue, "policy", None)} | attributes, *args)
+
+
+known = Queue.attributes.fget  # type: ignore[attr-defined]
+
+
+@claims(
+    "a queue tells its redrive policies as they were given",
+    doc("AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html"),
+)
+def attributes(queue: Any) -> dict[str, Any]:
+    """Return a queue's attributes, its redrive policy as it was given. AWS does, moto adds spaces."""
+    found: dict[str, Any] = known(queue)
+    if queue.redrive_policy:
+        found["RedrivePolicy"] = json.dumps(queue.redrive_policy, separators=(",", ":"))
+    return found
+
+
+Queue.attributes = property(attributes)  # type: ignore[method-assign, assignment]
+# Which AWS tells, and moto keeps to itself.
+Queue.BASE_ATTRIBUTES.append("RedriveAllowPolicy")
+Queue.redrive_allow_policy = None  # type: ignore[attr-defined]
 
 
 @guards(

@@ -158,6 +158,18 @@ data "aws_iam_policy_document" "pipelines_boundary" {
     resources = ["*"] # a ceiling, not a grant: on which of them, the roles' own policies say
   }
 
+  # Each of triggers/, as its pipeline/trigger.tf asks for it.
+  statement {
+    sid = "DeployTriggers"
+    actions = [
+      "lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping",
+      "lambda:UpdateEventSourceMapping",
+      "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:SetQueueAttributes",
+      "sqs:TagQueue", "sqs:UntagQueue",
+    ]
+    resources = ["*"]
+  }
+
   statement {
     sid = "Build"
     actions = [

@@ -1,6 +1,10 @@
 # What developers may do, in the first environment alone: sandboxes, docs/sandboxes.md. What is theirs is told by the path
 # of a role, and by the mark --sandbox- in a name, which neither a function's nor an organization's can hold.
 
+locals {
+  mappings = "arn:aws:lambda:${local.here}:event-source-mapping:*" # AWS names them by numbers
+}
+
 data "aws_iam_policy_document" "developer" {
   count = local.builds ? 1 : 0
 
@@ -31,6 +35,57 @@ data "aws_iam_policy_document" "developer" {
       "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
     ]
     resources = ["arn:aws:lambda:${local.here}:function:*--sandbox-*"] # with their aliases
+  }
+
+  statement {
+    sid = "ManageQueues"
+    actions = [
+      "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:SendMessage",
+      "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue",
+    ]
+    resources = ["arn:aws:sqs:${local.here}:*--sandbox-*"]
+  }
+
+  statement {
+    sid       = "MapQueues"
+    actions   = ["lambda:CreateEventSourceMapping"]
+    resources = ["*"] # takes no other; so the function is a condition
+
+    condition {
+      test     = "ArnLike"
+      variable = "lambda:FunctionArn"
+      values   = ["arn:aws:lambda:${local.here}:function:*--sandbox-*"]
+    }
+  }
+
+  statement {
+    sid       = "ChangeMappings"
+    actions   = ["lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
+    resources = [local.mappings]
+
+    condition {
+      test     = "ArnLike"
+      variable = "lambda:FunctionArn"
+      values   = ["arn:aws:lambda:${local.here}:function:*--sandbox-*"]
+    }
+  }
+
+  statement {
+    sid       = "ReadMappings"
+    actions   = ["lambda:GetEventSourceMapping", "lambda:ListTags"]
+    resources = [local.mappings] # of whatever function: one is read after it has been deleted, too
+  }
+
+  statement {
+    sid       = "TagMappings"
+    actions   = ["lambda:TagResource", "lambda:UntagResource"]
+    resources = [local.mappings]
+
+    condition {
+      test     = "StringLikeIfExists"
+      variable = "aws:RequestTag/function"
+      values   = ["*--sandbox-*"]
+    }
   }
 
   statement {

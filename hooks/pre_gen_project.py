@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 # What a function's roles for its pipeline are called, after its name.
 ROLE_SUFFIXES = ("-builder", "-deployer", "-planner", "-traffic", "-verifier")
+FAILURES_SUFFIX = (
+    "-failures"  # what the queue is called in which a trigger keeps what a function failed to handle
+)
 # What tells a sandbox from a function: no name of a function or an organization has two hyphens together. Its own
 # name may have 12 characters, and a role, which is what may be named shortest, 64.
 SANDBOX_MARK = "--sandbox-"
@@ -77,6 +80,8 @@ def function_name_faults(name: str, language: str, organization: str | None) -> 
         )
     elif name.endswith(ROLE_SUFFIXES):
         yield f"{name!r} ends like the role of another function; choose a name without {', '.join(ROLE_SUFFIXES)}"
+    elif name.endswith(FAILURES_SUFFIX):
+        yield f"{name!r} ends like the queue of what another function failed to handle; choose a name without {FAILURES_SUFFIX}"
     elif organization and name in {f"{organization}-{own}" for own in FOUNDATION_NAMES}:
         yield f"{name!r} is a name that the foundation uses for itself; choose another"
     elif package in taken(language):

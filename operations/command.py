@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str, list[tuple[str, dict[str, Any]]]]] = {
     "sandbox": ("sandboxes:apply", "create or update a sandbox", [SANDBOX]),
     "sandbox-destroy": ("sandboxes:destroy", "remove a sandbox", [SANDBOX]),
     "sandboxes": ("sandboxes:show", "list the sandboxes of all", []),
+    "send": ("send:main", "put an event into the trigger of a sandbox", [SANDBOX, EVENT]),
     "status": (
         "status:main",
         "tell what runs where",

@@ -23,6 +23,9 @@ LARGEST = 50_000_000
 # Seconds between two looks. The account has 15 in a second, for all that look at any function: the same page.
 SOONEST, LATEST = 0.1, 1
 
+# What says that it is not there.
+MISSING = {"AWS.SimpleQueueService.NonExistentQueue", "ResourceNotFoundException"}
+
 
 def client(service: str, config: Config | None = None) -> Any:
     """Return a client of a service, as a developer; config: what it does unlike others."""
@@ -77,7 +80,7 @@ class Sandbox:
             try:
                 yield
             except ClientError as error:
-                if error.response["Error"]["Code"] != "ResourceNotFoundException":
+                if error.response["Error"]["Code"] not in MISSING:
                     raise
                 sys.exit(f"there is no sandbox {self.name} yet; create it: make sandbox NAME={self.name}")
 

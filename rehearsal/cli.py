@@ -74,6 +74,9 @@ def conclude(rehearsal: Rehearsal, screen: Screen, page: Path) -> None:
         screen.say(f"\nWhat {file} lacks, to paste there:\n\n{text}")
     screen.say()
     screen.table([("environment", "version", "revision", "commit"), *report.running(rehearsal)])
+    if rehearsal.sent:
+        screen.say()
+        screen.table([report.SENT, *rehearsal.sent])
     screen.parts(rehearsal.seconds, rehearsal.total)
     screen.say(f"\n{page}")
     if rehearsal.problem:

@@ -7,6 +7,8 @@ from emulator.accounts import JournalEntry
 from emulator.calls import Check
 from rehearsal.actions.action import Run
 
+Sent = tuple[str, str, str]  # into a trigger: environment, event, what has become of it
+
 
 @dataclass
 class Rehearsal:
@@ -14,10 +16,10 @@ class Rehearsal:
 
     revision, subject: of the commit. last: the environment that it has to reach. seconds: by part, in the
     order in which they ended. total: seconds in all. release: what was built, as release.json says. running:
-    what runs where. problem: why the last environment does not run the commit's package, empty if it does.
-    denied: what roles tried and may not do, with where to change that. to_paste: the statements that they
-    lack, by file. unused: by role and statement, what nothing has used. claims: what the emulator claims of
-    AWS, as the command claimed tells it.
+    what runs where. sent: what was put into the trigger. problem: why the last environment does not run the
+    commit's package, empty if it does. denied: what roles tried and may not do, with where to change that.
+    to_paste: the statements that they lack, by file. unused: by role and statement, what nothing has used.
+    claims: what the emulator claims of AWS, as the command claimed tells it.
     """
 
     function: str
@@ -30,6 +32,7 @@ class Rehearsal:
     runs: list[Run] = field(default_factory=list)
     release: dict[str, str] = field(default_factory=dict)
     running: list[dict[str, str]] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
     journal: list[JournalEntry] = field(default_factory=list)
     claims: list[dict[str, Any]] = field(default_factory=list)
     problem: str = ""

@@ -22,7 +22,7 @@ from emulator.calls import Check
 from emulator.judge import grants
 from emulator.judge.policies import name
 from foundation import terraform
-from rehearsal import denials, foundation, report
+from rehearsal import denials, foundation, report, trigger
 from rehearsal.actions.action import Approval, Run
 from rehearsal.foundation import FoundationError
 from rehearsal.git import git
@@ -156,6 +156,10 @@ def promote(
     rehearsal.release = built(world, rehearsal, walker)
     rehearsal.problem = problem(rehearsal, accounts[-1])
     screen.expect([("all", "permissions"), ("all", "lifecycle rules")])
+    if found := trigger.chosen(github):
+        with part(rehearsal, screen, "trigger") as step:
+            rehearsal.sent = trigger.use(found, rehearsal, world, github)
+            step.text = f"{len(rehearsal.sent)} events put into it"
     with part(rehearsal, screen, "permissions") as step:
         weigh(rehearsal, world, walker)
         step.text = f"{len(rehearsal.denied)} denied"

@@ -32,6 +32,8 @@ ADVICE = {
 }
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # what colours a terminal
 
+SENT = ("environment", "put into the trigger", "what has become of it")
+
 
 def advice(problem: str) -> str:
     """Return what to do about a problem."""
@@ -86,6 +88,7 @@ def html(rehearsal: "Rehearsal") -> str:
         total=rehearsal.total,
         accounts=[account(rehearsal, environment) for environment in rehearsal.facts["environments"]],
         running=running(rehearsal),
+        of_sent=SENT,
         parts=[(part, f"{seconds:.1f} s") for part, seconds in rehearsal.seconds.items()],
         created=created(rehearsal),
         unused=unused(rehearsal),

@@ -16,7 +16,7 @@ from emulator.accounts import EmulatedAccounts
 from rehearsal import demo, foundation
 from rehearsal.rehearse import Options, rehearse
 from screen import Screen
-from tests.worlds import FACTS, TEMPLATE, Rehearsed, World
+from tests.worlds import FACTS, QUEUE, TEMPLATE, Rehearsed, World
 
 Bake = Callable[..., Path]
 
@@ -65,7 +65,7 @@ def pytest_configure(config: Any) -> None:
 
 
 ORDER = (
-    *("rehearsal", "organizations", "generation", "python"),
+    *("triggers", "rehearsal", "organizations", "generation", "python"),
     *("grants", "operations", "failures", "sandbox", "denials", "foundation", "deployment", "promoter"),
 )
 
@@ -138,18 +138,31 @@ def founded(pytestconfig: pytest.Config, shared: Path) -> EmulatedAccounts:
 @pytest.fixture(scope="session")
 def rehearsed(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
     """The default accounts with a sample function in production, for forks alone. They end with this run."""
-    with once(shared, "rehearsal") as first:
+    return in_production(founded, shared)
+
+
+@pytest.fixture(scope="session")
+def queued(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
+    """The same with a function that messages of a queue invoke."""
+    return in_production(founded, shared, function_name=QUEUE, trigger="sqs")
+
+
+def in_production(founded: EmulatedAccounts, shared: Path, **answers: str) -> Rehearsed:
+    """Take the function of some answers to production, once for all workers."""
+    folder = shared / f"rehearsed-{answers.get('trigger', 'none')}"
+    with once(shared, folder.name) as first:
         if first:
-            folder = shared / "rehearsed"
             folder.mkdir()
-            repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder)))
+            repository = Path(
+                cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder))
+            )
             demo.commit(repository)
             world = founded.fork().__enter__()
             with redirect_stdout(io.StringIO()) as written:
                 result = rehearse(Options(repository), Screen(), world, folder)
             lines = written.getvalue().splitlines()
             (folder / "pickle").write_bytes(pickle.dumps((world.url, repository, lines, result)))
-    url, *rest = pickle.loads((shared / "rehearsed/pickle").read_bytes())  # noqa: S301
+    url, *rest = pickle.loads((folder / "pickle").read_bytes())  # noqa: S301
     world = EmulatedAccounts()
     world.url = url
     return Rehearsed(world, *rest)

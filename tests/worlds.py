@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import os
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,8 @@ from zipfile import ZipFile
 import yaml
 
 from emulator.accounts import EmulatedAccounts, sdk
-from rehearsal import demo
+from foundation import terraform
+from rehearsal import demo, people
 from rehearsal.actions.action import Run
 from rehearsal.git import git
 from rehearsal.outcome import Rehearsal
@@ -22,7 +25,7 @@ TEMPLATE = Path(__file__).parents[1]
 FACTS = yaml.safe_load((TEMPLATE / "accounts.yaml").read_text())
 DEV, STAGE, PROD = FACTS["environments"]
 REGION = FACTS["region"]
-NAME = "hello-lambda"
+NAME, QUEUE = "hello-lambda", "hello-queue"  # functions: one that nothing invokes, one by messages
 TOOL = Path(sys.executable).with_name("lambda-template")  # this checkout's own
 
 
@@ -42,13 +45,14 @@ class World:
     def __init__(self, rehearsed: Rehearsed, accounts: EmulatedAccounts, folder: Path) -> None:
         self.accounts, self.folder, self.repository = accounts, folder, folder / "repository"
         git(folder, "clone", "--quiet", str(rehearsed.repository), str(self.repository))
+        self.name = rehearsed.result.function
         self.before, self.revision = self.versions(), rehearsed.result.revision
         self.sent = 0
 
     def versions(self) -> list[str]:
         """Return the version that answers in each environment."""
         return [
-            self.client("lambda", e).get_alias(FunctionName=NAME, Name="live")["FunctionVersion"]
+            self.client("lambda", e).get_alias(FunctionName=self.name, Name="live")["FunctionVersion"]
             for e in (DEV, STAGE, PROD)
         ]
 
@@ -59,16 +63,17 @@ class World:
         """Commit a change of one file and start the first pipeline with it."""
         (self.repository / path).write_text(content)
         demo.commit(self.repository, "A change")
-        self.client("codepipeline", DEV).start_pipeline_execution(name=NAME)
+        self.client("codepipeline", DEV).start_pipeline_execution(name=self.name)
+
+    def stored(self) -> io.BytesIO:
+        """Return the release that runs in production, a zip."""
+        key = {"Bucket": PROD["artifacts_bucket"], "Key": f"promoted/{self.name}.zip"}
+        return io.BytesIO(self.client("s3", PROD).get_object(**key)["Body"].read())
 
     def release(self, **changes: str | None) -> bytes:
         """Return the release that runs in production, with other files; those that are None left out."""
-        stored = self.client("s3", PROD).get_object(
-            Bucket=PROD["artifacts_bucket"], Key=f"promoted/{NAME}.zip"
-        )
         content = io.BytesIO()
-        body = io.BytesIO(stored["Body"].read())
-        with ZipFile(body) as old, ZipFile(content, "w") as new:
+        with ZipFile(self.stored()) as old, ZipFile(content, "w") as new:
             for entry in old.infolist():
                 text = changes.get(entry.filename, old.read(entry).decode("latin-1"))
                 if text is not None:
@@ -95,14 +100,14 @@ class World:
         previous = DEV if environment is STAGE else STAGE
         self.accounts.client("s3", previous["id"], REGION, "acme-promoter").put_object(
             Bucket=environment["artifacts_bucket"],
-            Key=f"promoted/{NAME}.zip",
+            Key=f"promoted/{self.name}.zip",
             Body=release,
             Metadata={"codepipeline-artifact-revision-summary": "sent by a test"},
         )
 
     def walk(self, *environments: dict[str, Any], **settings: Any) -> list[Run]:
         """Walk the pipelines of some environments, or of all; return the runs that failed."""
-        repositories = {f"{FACTS['github_owner']}/{NAME}": self.repository}
+        repositories = {f"{FACTS['github_owner']}/{self.name}": self.repository}
         self.walker = Walker(self.accounts, REGION, repositories, **settings)
         self.walker.walk([e["id"] for e in environments or (DEV, STAGE, PROD)])
         return [run for run in self.walker.runs if run.status == "Failed"]
@@ -112,6 +117,42 @@ class World:
         return [
             text for text in self.accounts.ask("published", account=environment["id"]) if "failed" in text
         ]
+
+
+class People:
+    """People who run the repository's targets by the README's profiles."""
+
+    def __init__(self, world: World) -> None:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        people_s = people.environment(world.accounts, FACTS, world.folder)
+        self.folder = world.repository
+        self.variables = own | people_s | {"HOME": str(world.folder), "WHY": "of a test"}
+
+    def __call__(self, *command: str | Path) -> None:
+        """Run a command to its end."""
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.variables, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def first_line(self, *command: str | Path) -> str:
+        """Run a command that goes on by itself until it has said something."""
+        with subprocess.Popen(
+            command, cwd=self.folder, env=self.variables, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout
+            line = process.stdout.readline()
+            process.kill()
+        return line
+
+
+def terraform_of(world: World, folder: Path, environment: dict[str, str], *arguments: str) -> None:
+    """Run Terraform in a folder."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    command = ["terraform", arguments[0], "-input=false", "-no-color", *arguments[1:]]
+    variables = own | environment | terraform.environment(world.folder)
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def as_function(accounts: EmulatedAccounts, service: str) -> Any:

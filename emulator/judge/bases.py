@@ -13,9 +13,11 @@ LISTED = doc("AmazonS3/latest/API/API_GetObject.html")
 S3_KMS = doc("AmazonS3/latest/userguide/UsingKMSEncryption.html")
 SNS_KMS = doc("sns/latest/dg/sns-key-management.html")
 DEPLOYMENT = guess("create a deployment by a role that lacks it")
+SQS_KMS = doc("AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html")
+POLLING = doc("lambda/latest/dg/services-sqs-configure.html")
 REPORTS = doc("codebuild/latest/userguide/test-permissions.html")
 
-# By the service that asks and the action; a service's name * is any.
+# By the service that asks, or does something by itself, and the action; a service's name * is any.
 BASES: dict[tuple[str, str], Basis] = {
     ("*", "iam:PassRole"): doc("IAM/latest/UserGuide/id_roles_use_passrole.html"),
     ("*", "sts:AssumeRole"): doc("IAM/latest/UserGuide/id_roles_create_for-service.html"),
@@ -28,6 +30,13 @@ BASES: dict[tuple[str, str], Basis] = {
     ("lambda", "s3:GetObjectVersion"): LISTED,
     ("lambda", "kms:Decrypt"): guess("create a function by a role that may read its package, not decrypt it"),
     ("lambda", "lambda:ListTags"): MODEL,  # TagsError
+    ("lambda by itself", "kms:Decrypt"): POLLING,
+    **{
+        ("lambda", f"sqs:{verb}"): POLLING
+        for verb in ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
+    },
+    **{("sqs", f"kms:{verb}"): SQS_KMS for verb in ("Decrypt", "GenerateDataKey")},
+    ("sqs", "sqs:TagQueue"): doc("AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"),
     ("lambda", "logs:CreateLogStream"): EXECUTION_ROLE,
     ("lambda", "logs:PutLogEvents"): EXECUTION_ROLE,
     ("lambda", "xray:PutTraceSegments"): doc("lambda/latest/dg/services-xray.html"),
@@ -93,5 +102,6 @@ BASES: dict[tuple[str, str], Basis] = {
 
 def basis(service: str, action: str) -> Basis:
     """Return what it rests on that a service asks for an action."""
-    places = (service, action), ("*", action), ("*", action.partition(":")[2])
+    own = service.removesuffix(" by itself")
+    places = (service, action), (own, action), ("*", action), ("*", action.partition(":")[2])
     return next((BASES[place] for place in places if place in BASES), MISSING)

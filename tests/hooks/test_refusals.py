@@ -46,6 +46,7 @@ def refusal(output: Path, *answers: str) -> str:
             (f"function_name=orders-{role}", "ends like the role of another function")
             for role in ("builder", "deployer", "planner", "traffic", "verifier")
         ),
+        ("function_name=orders-failures", "ends like the queue of what another function failed to handle"),
         *(
             (f"function_name=acme-{own}", "a name that the foundation uses")
             for own in ("promoter", "pipelines-boundary", "undelivered")

@@ -25,10 +25,12 @@ from tests.conftest import Bake, needs
 from tests.worlds import TEMPLATE
 
 TOOLS = Path(sys.executable).parent
+TRIGGERS = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))["trigger"]
 COMBINATIONS: list[dict[str, str]] = [
     {},
     {"function_name": "order-intake-2", "description": 'Says "hi" \\ ${x} %{y} $(z) #{w} 😀 שלום'},
     {"function_name": "a" * 42},
+    *({"trigger": trigger} for trigger in TRIGGERS),
 ]
 
 
@@ -75,9 +77,10 @@ def test_the_same_answers_give_the_same_bytes(bake: Bake, answers: dict[str, str
     }
 
 
-def test_terraform_is_formatted_valid_and_locked(bake: Bake, tmp_path: Path) -> None:
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_terraform_is_formatted_valid_and_locked(bake: Bake, tmp_path: Path, trigger: str) -> None:
     needs("terraform")
-    repository = bake()
+    repository = bake(trigger=trigger)
     environment = os.environ | terraform.environment(tmp_path)
 
     for command in (

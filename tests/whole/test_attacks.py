@@ -436,6 +436,21 @@ def sandbox_role(attack: Attack, name: str, trusts: str = LAMBDA, **more: str) -
     return str(made["Role"]["Arn"])
 
 
+@chain(
+    "developer",
+    "a function that messages of a sandbox invoke",
+    "lambda:CreateEventSourceMapping",
+    "MapQueues",
+)
+def map_to_a_function(attack: Attack) -> None:
+    name = "x--sandbox-ada"
+    attack.as_role("sqs", "acme-developer").create_queue(QueueName=name)
+    attack.as_role("lambda", "acme-developer").create_event_source_mapping(
+        EventSourceArn=f"arn:aws:sqs:{REGION}:{DEV['id']}:{name}",
+        FunctionName=f"arn:aws:lambda:{REGION}:{DEV['id']}:function:{NAME}:live",
+    )
+
+
 @chain("developer", "a sandbox with the data of a function", "iam:CreateRole", "CreateRolesUnderTheBoundary")
 def tag_a_sandbox_as_a_function(attack: Attack) -> None:
     sandbox_role(attack, f"{NAME}--sandbox-eve", function=NAME)
@@ -487,6 +502,13 @@ def read_another_s_table(attack: Attack) -> None:
     attack.grant(NAME)
     attack.table("payments", "payments")
     as_function(attack.accounts, "dynamodb").get_item(TableName="payments", Key={"id": {"S": "1"}})
+
+
+@chain("function", "another function's messages", "sqs:ReceiveMessage", "UseWhatHasItsTag")
+def take_another_s_messages(attack: Attack) -> None:
+    attack.grant(NAME)
+    queue = attack.owner("sqs").create_queue(QueueName="payments", tags={"function": "payments"})
+    as_function(attack.accounts, "sqs").receive_message(QueueUrl=queue["QueueUrl"])
 
 
 @chain(

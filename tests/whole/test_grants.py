@@ -2,12 +2,13 @@
 
 import io
 import json
-import os
 import re
 import subprocess
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -25,13 +26,26 @@ from emulator.judge.bases import BASES
 from emulator.judge.checks import AWS, RENAMED, asked
 from emulator.judge.grants import Grant
 from emulator.judge.policies import UnknownError, applies, listed, name
-from foundation import terraform
-from rehearsal import demo, people
+from rehearsal import demo
 from rehearsal.git import git
 from rehearsal.rehearse import apply_pipelines
 from tests.conftest import needs
 from tests.tools import provider
-from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, TOOL, Rehearsed, World
+from tests.worlds import (
+    DEV,
+    FACTS,
+    PROD,
+    QUEUE,
+    REGION,
+    STAGE,
+    TEMPLATE,
+    TOOL,
+    People,
+    Rehearsed,
+    World,
+    terraform_of,
+)
+from triggers.sqs.trigger import Trigger
 
 PAGE = (TEMPLATE / "docs/security.md").read_text("utf-8")
 BOOTSTRAP = "lambda-template-bootstrap"
@@ -48,10 +62,10 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def life(rehearsed: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
+def life(queued: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     folder = tmp_path_factory.mktemp("life")
-    with rehearsed.world.fork() as accounts:
-        world = World(rehearsed, accounts, folder)
+    with queued.world.fork() as accounts:
+        world = World(queued, accounts, folder)
         clients = (
             accounts.client("iam", each["id"], REGION) for each in (FACTS["ops"], *FACTS["environments"])
         )
@@ -62,12 +76,12 @@ def life(rehearsed: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iter
         change_deployment(world)
         fail_to_promote(world)
         operate(world)
-        go_back(world, run, rehearsed.result.revision)
+        go_back(world, run, queued.result.revision)
         play(world, run)
         look(run)
         remove_deployment(world)
         remove_pipelines(world)
-        calls = [*rehearsed.result.journal, *accounts.journal()]
+        calls = [*queued.result.journal, *accounts.journal()]
         yield Life(granted, [check for call in calls for check in call.checks], policies, what_is_left(world))
 
 
@@ -126,11 +140,13 @@ def change_deployment(world: World) -> None:
     folder = "deployment/"
     changed = {
         "permissions.tf": [('sid       = "WriteLog"', 'sid       = "WriteItsLog"')],
+        "trigger.tf": [('sid       = "TakeMessages"', 'sid       = "TakeItsMessages"'), ("= 10\n", "= 9\n")],
         "traffic.tf": [(', "DEPLOYMENT_STOP_ON_REQUEST"', "")],
         "versions.tf": [FEWER_TAGS],
         "environments/stage.tfvars": [
             ("256", "512"),
             ("365", "400"),
+            ("= 10\n", "= 20\n"),
             ('"AllAtOnce"', '"Canary10Percent5Minutes"'),
         ],
         "environments/prod.tfvars": [("256", "512")],
@@ -144,9 +160,9 @@ def change_deployment(world: World) -> None:
 def fail_to_promote(world: World) -> None:
     """Ask the promoter of dev for a release that is not there."""
     job = world.accounts.ask("open_job", account=DEV["id"])
-    place = {"bucketName": f"{DEV['artifacts_bucket']}-pipelines", "objectKey": f"{NAME}/Release/absent"}
+    place = {"bucketName": f"{DEV['artifacts_bucket']}-pipelines", "objectKey": f"{QUEUE}/Release/absent"}
     data = {
-        "actionConfiguration": {"configuration": {"UserParameters": NAME}},
+        "actionConfiguration": {"configuration": {"UserParameters": QUEUE}},
         "inputArtifacts": [{"location": {"type": "S3", "s3Location": place}}],
     }
     event = json.dumps({"CodePipeline.job": {"id": job, "data": data}}).encode()
@@ -158,25 +174,25 @@ def fail_to_promote(world: World) -> None:
 def operate(world: World) -> None:
     """Do what an operator does in the console when a pipeline stands still."""
     client = world.accounts.client("codepipeline", PROD["id"], REGION, "acme-operator")
-    started = client.start_pipeline_execution(name=NAME)["pipelineExecutionId"]
-    of_execution = {"pipelineName": NAME, "pipelineExecutionId": started}
+    started = client.start_pipeline_execution(name=QUEUE)["pipelineExecutionId"]
+    of_execution = {"pipelineName": QUEUE, "pipelineExecutionId": started}
     client.stop_pipeline_execution(**of_execution)
     assert client.get_pipeline_execution(**of_execution)["pipelineExecution"]["status"] == "Stopped"
-    assert client.get_pipeline_state(name=NAME)["stageStates"]
-    assert client.list_pipeline_executions(pipelineName=NAME)["pipelineExecutionSummaries"]
-    assert client.list_action_executions(pipelineName=NAME)["actionExecutionDetails"]
+    assert client.get_pipeline_state(name=QUEUE)["stageStates"]
+    assert client.list_pipeline_executions(pipelineName=QUEUE)["pipelineExecutionSummaries"]
+    assert client.list_action_executions(pipelineName=QUEUE)["actionExecutionDetails"]
     with pytest.raises(client.exceptions.StageNotRetryableException):
         client.retry_stage_execution(**of_execution, stageName="Deploy", retryMode="FAILED_ACTIONS")
     answer = {"result": {"status": "Approved", "summary": ""}, "token": "0" * 32}
     with pytest.raises(client.exceptions.ClientError, match=r"is not of the latest approval|ActionNotFound"):
-        client.put_approval_result(pipelineName=NAME, stageName="Deploy", actionName="Approve", **answer)
-    freeze = {"pipelineName": NAME, "stageName": "Deploy", "transitionType": "Inbound"}
+        client.put_approval_result(pipelineName=QUEUE, stageName="Deploy", actionName="Approve", **answer)
+    freeze = {"pipelineName": QUEUE, "stageName": "Deploy", "transitionType": "Inbound"}
     with pytest.raises(client.exceptions.ClientError, match="EmulatorNotImplemented"):
         client.disable_stage_transition(**freeze, reason="frozen")
     with pytest.raises(client.exceptions.ClientError, match="EmulatorNotImplemented"):
         client.enable_stage_transition(**freeze)
     s3 = world.accounts.client("s3", PROD["id"], REGION, "acme-operator")
-    s3.delete_object(Bucket=PROD["state_bucket"], Key=f"functions/{NAME}.tfstate.tflock")
+    s3.delete_object(Bucket=PROD["state_bucket"], Key=f"functions/{QUEUE}.tfstate.tflock")
     alerts = f"arn:aws:sns:{REGION}:{PROD['id']}:acme-alerts"
     topics = world.accounts.client("sns", PROD["id"], REGION, "acme-operator")
     topics.subscribe(TopicArn=alerts, Protocol="email", Endpoint="ada@example.com")
@@ -188,52 +204,25 @@ def operate(world: World) -> None:
     with pytest.raises(queues.exceptions.ClientError, match="ReceiptHandle"):
         queues.delete_message(QueueUrl=queue, ReceiptHandle="x")
     logs = world.accounts.client("logs", PROD["id"], REGION, "acme-operator")
-    group = f"/aws/codebuild/{NAME}-deploy"
+    group = f"/aws/codebuild/{QUEUE}-deploy"
     (stream, *_) = world.client("logs", PROD).describe_log_streams(logGroupName=group)["logStreams"]
     assert logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
 
 
-class People:
-    """People who run the repository's targets by the README's profiles."""
-
-    def __init__(self, world: World) -> None:
-        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        people_s = people.environment(world.accounts, FACTS, world.folder)
-        self.folder = world.repository
-        self.variables = own | people_s | {"HOME": str(world.folder), "WHY": "of a test"}
-
-    def __call__(self, *command: str | Path) -> None:
-        """Run a command to its end."""
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.variables, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def first_line(self, *command: str | Path) -> str:
-        """Run a command that goes on by itself until it has said something."""
-        with subprocess.Popen(
-            command, cwd=self.folder, env=self.variables, stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout
-            line = process.stdout.readline()
-            process.kill()
-        return line
-
-
 def go_back(world: World, run: People, revision: str) -> None:
     """Go back in stage in every way, as an operator."""
-    content = {"Name": NAME, "Alias": "live", "CurrentVersion": "2", "TargetVersion": "1"}
-    resource = {NAME: {"Type": "AWS::Lambda::Function", "Properties": content}}
+    content = {"Name": QUEUE, "Alias": "live", "CurrentVersion": "2", "TargetVersion": "1"}
+    resource = {QUEUE: {"Type": "AWS::Lambda::Function", "Properties": content}}
     specification = {"content": json.dumps({"version": 0.0, "Resources": [resource]})}
     world.client("codedeploy", STAGE).create_deployment(
-        applicationName=NAME,
+        applicationName=QUEUE,
         deploymentGroupName="live",
         deploymentConfigName="CodeDeployDefault.LambdaCanary10Percent30Minutes",
         revision={"revisionType": "AppSpecContent", "appSpecContent": specification},
     )
     for to in "", "", "changed":  # from what is being shifted, to the version before, to a revision
         run(TOOL, "rollback", "stage", to, "--yes")
-    world.client("lambda", STAGE).delete_function(FunctionName=NAME, Qualifier="1")
+    world.client("lambda", STAGE).delete_function(FunctionName=QUEUE, Qualifier="1")
     run(TOOL, "releases", "stage")
     run(TOOL, "rollback", "stage", revision, "--yes")
 
@@ -244,8 +233,9 @@ def play(world: World, run: People) -> None:
     run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
     folder = world.repository / "deployment"
     for path, *changes in (
-        (world.repository / "src/hello_lambda/greeting.py", ("Hello", "Hi")),
-        (folder / "environments/dev.tfvars", ("256", "512"), ("365", "400")),
+        (world.repository / "src/hello_queue/greeting.py", ("Hello", "Hi")),
+        (folder / "environments/dev.tfvars", ("256", "512"), ("365", "400"), ("= 10\n", "= 20\n")),
+        (folder / "trigger.tf", ("= 10\n", "= 9\n")),
         (
             folder / "permissions.tf",
             ('"What ${local.function_name} may do"', '"What it may do"'),
@@ -256,6 +246,10 @@ def play(world: World, run: People) -> None:
         path.write_text(edit(path.read_text(), *changes))
     run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
     run(TOOL, "invoke", "ada", "events/greeting.json")
+    run(TOOL, "send", "ada", "events/greeting.json")
+    queue = Trigger(partial(world.client, environment=DEV), f"{QUEUE}--sandbox-ada", DEV["id"], REGION)
+    while not queue.became([]):
+        time.sleep(0.2)
     run(TOOL, "sync", "ada")
     assert run.first_line(TOOL, "logs", "ada")
     run(TOOL, "sandboxes")
@@ -268,22 +262,13 @@ def look(run: People) -> None:
     assert run.first_line(TOOL, "logs", "", "stage")
 
 
-def terraform_of(world: World, folder: Path, environment: dict[str, str], *arguments: str) -> None:
-    """Run Terraform in a folder."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    command = ["terraform", arguments[0], "-input=false", "-no-color", *arguments[1:]]
-    variables = own | environment | terraform.environment(world.folder)
-    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def remove_deployment(world: World) -> None:
     """Destroy what stage has deployed, in the role that has deployed it."""
     with ZipFile(io.BytesIO(world.release())) as archive:
         archive.extractall(world.folder / "release")
     folder = world.folder / "release/deployment"
-    deployer = world.accounts.environment(STAGE["id"], REGION, f"{NAME}-deployer")
-    backend = {"bucket": STAGE["state_bucket"], "key": f"functions/{NAME}.tfstate", "region": REGION}
+    deployer = world.accounts.environment(STAGE["id"], REGION, f"{QUEUE}-deployer")
+    backend = {"bucket": STAGE["state_bucket"], "key": f"functions/{QUEUE}.tfstate", "region": REGION}
     inputs = ["-var=environment=stage", "-var-file=environments/stage.tfvars"]
     terraform_of(world, folder, deployer, "init", *(f"-backend-config={k}={v}" for k, v in backend.items()))
     terraform_of(world, folder, deployer, "destroy", "-auto-approve", *inputs)
@@ -296,7 +281,7 @@ def remove_pipelines(world: World) -> None:
     for environment in FACTS["environments"]:
         backend = f"-backend-config=environments/{environment['name']}.tfbackend"
         terraform_of(world, folder, operator, "init", "-reconfigure", backend)
-        inputs = [f"-var=function_name={NAME}", f"-var=environment={environment['name']}"]
+        inputs = [f"-var=function_name={QUEUE}", f"-var=environment={environment['name']}"]
         terraform_of(world, folder, operator, "destroy", "-auto-approve", *inputs)
 
 
@@ -308,7 +293,7 @@ def what_is_left(world: World) -> list[str]:
         builds = world.client("codebuild", environment)
         left += [*builds.list_projects()["projects"], *builds.list_report_groups()["reportGroups"]]
         roles = world.client("iam", environment).list_roles()["Roles"]
-        left += [r["RoleName"] for r in roles if r["RoleName"].startswith(NAME)]
+        left += [r["RoleName"] for r in roles if r["RoleName"].startswith(QUEUE)]
     left += [f["FunctionName"] for f in world.client("lambda", STAGE).list_functions()["Functions"]]
     return left
 
@@ -327,7 +312,7 @@ ROWS = re.findall(r"^\| `([\w-]+)` \| ([\w:, -]+) \| [^|]+ \|$", PAGE, re.MULTIL
 WITH_A_REASON = {(role, action) for role, actions in ROWS for action in actions.split(", ")}
 MACHINES = ("acme-pipeline", "acme-pipeline-start", "acme-promoter")
 PEOPLE = ("acme-developer", "acme-operator")
-OWN = (NAME, *(f"{NAME}-{step}" for step in ("builder", "deployer", "planner", "traffic")))
+OWN = (QUEUE, *(f"{QUEUE}-{step}" for step in ("builder", "deployer", "planner", "traffic")))
 
 
 def test_what_nothing_uses_is_named_with_its_reason(life: Life) -> None:
@@ -365,7 +350,7 @@ def test_the_bootstrap_role_may_make_the_foundation_and_change_or_remove_what_it
 
 def called(role: str) -> str:
     """Return a role as the page calls it."""
-    return name(role).replace(NAME, "FUNCTION").replace("acme", "ORG")
+    return name(role).replace(QUEUE, "FUNCTION").replace("acme", "ORG")
 
 
 def statements_of(life: Life, roles: Iterable[str]) -> list[Grant]:
@@ -520,9 +505,9 @@ def test_what_a_function_s_roles_do_they_may_do_for_that_function_alone(life: Li
     own = {role: [g for g in life.granted if g.role == role] for role in {g.role for g in life.granted}}
     tried = 0
     for check in life.checks:
-        if name(check.caller.role) in OWN and NAME in check.resource:
-            for other in f"{NAME}-2", f"another-{NAME}":
-                resource = check.resource.replace(NAME, other)
+        if name(check.caller.role) in OWN and QUEUE in check.resource:
+            for other in f"{QUEUE}-2", f"another-{QUEUE}":
+                resource = check.resource.replace(QUEUE, other)
                 request = Check(
                     check.caller, check.action, resource, check.owner, check.context, None
                 ).request

@@ -12,9 +12,12 @@ MAY_IMPORT: dict[str, list[str]] = {
     "emulator": [],
     "foundation": ["hooks.accounts_file", "hooks.people", "screen"],
     "hooks": [],
-    "operations": ["hooks.accounts_file", "hooks.people", "screen"],
-    "rehearsal": ["emulator", "foundation.terraform", "hooks.accounts_file", "hooks.people", "screen"],
+    "operations": ["hooks.accounts_file", "hooks.people", "screen", "triggers"],
+    "rehearsal": [
+        *("emulator", "foundation.terraform", "hooks.accounts_file", "hooks.people", "screen", "triggers"),
+    ],
     "screen": [],
+    "triggers": [],
 }
 
 

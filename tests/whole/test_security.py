@@ -22,7 +22,8 @@ def test_checkov_finds_nothing_but_what_the_page_accepts(bake: Bake) -> None:
     }
 
     found = set()
-    for root in bake(), TEMPLATE / "foundation":
+    triggers = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))["trigger"]
+    for root in *(bake(trigger=each) for each in triggers), TEMPLATE / "foundation":
         command = [
             str(checkov),
             "--directory",

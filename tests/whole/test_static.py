@@ -38,6 +38,7 @@ CLIENTS = {
     "functions": "lambda",
     "logs": "logs",
     "pipelines": "codepipeline",
+    "queues": "sqs",
     "s3": "s3",
     "sts": "sts",
 }

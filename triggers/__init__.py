@@ -1,0 +1,28 @@
+"""What invokes functions, a folder for each; its trigger.py, if it has one, puts events into it."""
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+
+class Trigger(Protocol):
+    """The trigger of a function."""
+
+    def __init__(self, client: Callable[[str], Any], function: str, account: str, region: str) -> None:
+        """Take a function, by its name, where it is; client: returns a client of a service."""
+
+    def send(self, event: Any) -> list[str]:
+        """Put into it what a sample event holds; return what that is called from then on."""
+
+    def became(self, sent: list[str]) -> str:
+        """Return what has become of what was sent, empty while it is under way."""
+
+
+def named(name: str) -> type[Trigger] | None:
+    """Return the trigger of a name, None if nothing can be put into it."""
+    module = f"triggers.{name}.trigger"
+    if find_spec(f"triggers.{name}") is None or find_spec(module) is None:
+        return None
+    found: type[Trigger] = import_module(module).Trigger
+    return found

@@ -1,0 +1,124 @@
+# What invokes the function: messages of a queue of its name. One that fails time after time is kept in a second queue,
+# NAME-failures. Who may send, the senders' own policies say, in this account alone.
+
+variable "batch_size" {
+  description = "Messages that an invocation gets at most."
+  type        = number
+  nullable    = false
+  default     = 10
+
+  validation {
+    condition     = var.batch_size >= 1 && var.batch_size <= 10000
+    error_message = "Lambda takes 1 to 10000 messages."
+  }
+}
+
+variable "batch_window" {
+  description = "Seconds that Lambda waits for a batch to fill."
+  type        = number
+  nullable    = false
+  default     = 0
+
+  validation {
+    condition     = var.batch_window <= 300 && var.batch_window >= (var.batch_size > 10 ? 1 : 0)
+    error_message = "Lambda takes 0 to 300 seconds, and at least 1 for a batch_size over 10."
+  }
+}
+
+locals {
+  failures = "${local.function_name}-failures"
+  tries    = 5 # fewer lose messages to throttling: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+}
+
+resource "aws_sqs_queue" "queue" {
+  name              = local.function_name
+  kms_master_key_id = data.aws_kms_key.account.arn
+  # A message is handed out again after this: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+  visibility_timeout_seconds = 6 * var.timeout + var.batch_window
+  redrive_policy             = jsonencode({ deadLetterTargetArn = aws_sqs_queue.failures.arn, maxReceiveCount = local.tries })
+}
+
+# A message's age counts from when it was sent, so it is kept here for longer than the 4 days of the first queue.
+resource "aws_sqs_queue" "failures" {
+  name                      = local.failures
+  kms_master_key_id         = data.aws_kms_key.account.arn
+  message_retention_seconds = 14 * 24 * 60 * 60
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = ["arn:aws:sqs:${local.accounts.region}:${local.account.id}:${local.function_name}"]
+  })
+}
+
+resource "aws_lambda_event_source_mapping" "queue" {
+  event_source_arn                   = aws_sqs_queue.queue.arn
+  function_name                      = aws_lambda_alias.live.arn
+  batch_size                         = var.batch_size
+  maximum_batching_window_in_seconds = var.batch_window
+  function_response_types            = ["ReportBatchItemFailures"]
+
+  # Lambda refuses a function that may not take messages.
+  depends_on = [aws_iam_role_policy.trigger]
+}
+
+# Lambda takes the messages in the function's role.
+data "aws_iam_policy_document" "trigger" {
+  statement {
+    sid       = "TakeMessages"
+    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = [aws_sqs_queue.queue.arn]
+  }
+
+  statement {
+    sid       = "DecryptMessages"
+    actions   = ["kms:Decrypt"]
+    resources = [data.aws_kms_key.account.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["sqs.${local.accounts.region}.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "trigger" {
+  name   = "trigger"
+  role   = local.role
+  policy = data.aws_iam_policy_document.trigger.json
+}
+
+resource "aws_cloudwatch_metric_alarm" "queue" {
+  for_each = { for name, alarm in {
+    age = {
+      queue     = aws_sqs_queue.queue
+      metric    = "ApproximateAgeOfOldestMessage"
+      threshold = local.tries * aws_sqs_queue.queue.visibility_timeout_seconds
+      meaning   = "does not keep up with its queue: a message has waited for longer than all tries of one take"
+    }
+    failures = {
+      queue     = aws_sqs_queue.failures
+      metric    = "ApproximateNumberOfMessagesVisible"
+      threshold = 0
+      meaning   = "has failed ${local.tries} times to handle what is now in ${local.failures}"
+    }
+  } : name => alarm if var.sandbox == null }
+
+  alarm_name          = "${local.function_name}-${each.key}"
+  alarm_description   = "${local.function_name} ${each.value.meaning}, in ${var.environment}."
+  namespace           = "AWS/SQS"
+  metric_name         = each.value.metric
+  dimensions          = { QueueName = each.value.queue.name }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.value.threshold
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [local.alerts]
+  ok_actions          = [local.alerts]
+}
+
+output "queue" {
+  description = "URL of the queue whose messages invoke the function."
+  value       = aws_sqs_queue.queue.url
+}
