@@ -95,14 +95,14 @@ class Pollers:
                 busy, queue = self._busy.get(mapping.uuid), queue_of(mapping)
                 if mapping.enabled and queue and queue.messages and not (busy and busy.is_alive()):
                     self._busy[mapping.uuid] = threading.Thread(
-                        target=self.take, args=(mapping,), daemon=True
+                        target=self.take, args=(mapping, queue), daemon=True
                     )
                     self._busy[mapping.uuid].start()
 
     @claims("lambda takes messages in batches", doc("lambda/latest/dg/with-sqs.html"))
-    def take(self, mapping: EventSourceMapping) -> None:
+    def take(self, mapping: EventSourceMapping, queue: Any) -> None:
         """Take a batch and hand it to the function; in the function's role, so nothing if that may not."""
-        queue, minute = queue_of(mapping), PACE["minute"]
+        minute = PACE["minute"]
         until = time.monotonic() + (mapping.max_batch_window or 0) / 60 * minute
         while time.monotonic() < until and len(queue.messages) < mapping.batch_size:
             time.sleep(LOOK)

@@ -86,6 +86,12 @@ data "aws_iam_policy_document" "developer" {
       variable = "aws:RequestTag/function"
       values   = ["*--sandbox-*"]
     }
+
+    condition {
+      test     = "StringLikeIfExists" # a new one has none yet
+      variable = "aws:ResourceTag/function"
+      values   = ["*--sandbox-*"]
+    }
   }
 
   statement {

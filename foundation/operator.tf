@@ -137,6 +137,18 @@ data "aws_iam_policy_document" "operator_pipelines" {
   }
 
   statement {
+    sid       = "SeeFailures"
+    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = ["arn:aws:sqs:${local.here}:*-failures"] # what functions have failed to handle
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/organization"
+      values   = [local.organization]
+    }
+  }
+
+  statement {
     sid       = "FindKey"
     actions   = ["kms:DescribeKey"]
     resources = [local.key_arn]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from emulator.calls import Check
@@ -48,12 +49,17 @@ def place(check: Check, function: str, organization: str, grants: Iterable[Grant
     own = [grant for grant in grants if grant.role == check.caller.role]
     for grant in own:
         if any(check.action.lower() == action.lower() for action in listed(grant.statement["Action"])):
-            return f"{file}, {grant.sid}: allows it on other resources, or under another condition"
+            return f"{found_in(file, grant)}: allows it on other resources, or under another condition"
     for grant in own:
         named = grant.statement["Resource"] != "*"
         if named and applies({**grant.statement, "Action": "*"}, check.request, "Allow"):
-            return f"{file}, {grant.sid}: has the resource, not the action"
+            return f"{found_in(file, grant)}: has the resource, not the action"
     return f"{file}, a new statement"
+
+
+def found_in(file: str, grant: Grant) -> str:
+    """Return where a grant stands, and its name; file: where those of its role do that are of no trigger."""
+    return f"{f'{Path(file).parent}/trigger.tf' if grant.policy == 'trigger' else file}, {grant.sid}"
 
 
 def to_paste(checks: Iterable[Check], function: str, facts: dict[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ class Grant:
 
     role: str
     statement: Document
+    policy: str = ""
 
     @property
     def sid(self) -> str:
@@ -28,7 +29,7 @@ def granted(accounts: Iterable[Any]) -> list[Grant]:
         for role in iam.list_roles()["Roles"]:
             for policy in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
                 answer = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=policy)
-                found += [Grant(role["Arn"], each) for each in statements(answer["PolicyDocument"])]
+                found += [Grant(role["Arn"], each, policy) for each in statements(answer["PolicyDocument"])]
     return [grant for grant in found if grant.statement["Effect"] == "Allow"]
 
 

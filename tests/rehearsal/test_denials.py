@@ -84,6 +84,15 @@ def test_a_denial_names_the_file_and_the_statement_to_change(
     assert denials.place(check, "f", "org", [Grant(arn, STATEMENT)]).startswith(place)
 
 
+def test_a_statement_of_a_trigger_is_named_by_the_trigger_s_file() -> None:
+    arn = "arn:aws:iam::222222222222:role/lambda-template/pipelines/f-deployer"
+    check = Check(Caller(arn), "s3:GetObject", "arn:aws:s3:::other/x", "222222222222", {}, IDENTITY)
+
+    place = denials.place(check, "f", "org", [Grant(arn, STATEMENT, "trigger")])
+
+    assert place.startswith("pipeline/trigger.tf, KeepNotes: allows it on")
+
+
 def widened(world: EmulatedAccounts, *actions: str) -> None:
     """Let what builds and deploys functions have more, as whoever applies foundation/boundary.tf may."""
     arn = f"arn:aws:iam::{DEV['id']}:policy/acme-pipelines-boundary"

@@ -203,6 +203,10 @@ def operate(world: World) -> None:
     assert "Messages" not in queues.receive_message(QueueUrl=queue)
     with pytest.raises(queues.exceptions.ClientError, match="ReceiptHandle"):
         queues.delete_message(QueueUrl=queue, ReceiptHandle="x")
+    failures = f"{world.accounts.url}/{PROD['id']}/{QUEUE}-failures"
+    assert queues.get_queue_attributes(QueueUrl=failures, AttributeNames=["QueueArn"])["Attributes"]
+    (kept,) = queues.receive_message(QueueUrl=failures)["Messages"]
+    queues.delete_message(QueueUrl=failures, ReceiptHandle=kept["ReceiptHandle"])
     logs = world.accounts.client("logs", PROD["id"], REGION, "acme-operator")
     group = f"/aws/codebuild/{QUEUE}-deploy"
     (stream, *_) = world.client("logs", PROD).describe_log_streams(logGroupName=group)["logStreams"]

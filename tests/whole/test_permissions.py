@@ -73,6 +73,8 @@ TO_PIPELINES = "/lambda-template/pipelines/"
         ("acme-operator", DEV, ("codebuild", "update_project", {"name": f"{NAME}-build", "serviceRole": "arn:aws:iam::222222222222:role/lambda-template-bootstrap"}), "iam:PassRole"),
         ("acme-operator", DEV, ("codebuild", "create_project", {"name": "x-build", "serviceRole": "arn:aws:iam::222222222222:role/lambda-template-bootstrap", "source": {"type": "NO_SOURCE"}, "artifacts": {"type": "NO_ARTIFACTS"}, "environment": {"type": "ARM_CONTAINER", "image": "x", "computeType": "BUILD_GENERAL1_SMALL"}}), "codebuild:CreateProject"),
         ("acme-developer", DEV, ("iam", "create_role", {"RoleName": "x--sandbox-ada", "AssumeRolePolicyDocument": TRUST}), "iam:CreateRole"),
+        ("acme-operator", DEV, ("sqs", "receive_message", {"QueueUrl": NAME}), "sqs:ReceiveMessage"),
+        ("acme-operator", DEV, ("sqs", "receive_message", {"QueueUrl": "theirs-failures"}), "sqs:ReceiveMessage"),
         ("acme-developer", DEV, ("sqs", "create_queue", {"QueueName": NAME}), "sqs:CreateQueue"),
         ("acme-developer", DEV, ("sqs", "create_queue", {"QueueName": "x-sandbox-ada"}), "sqs:CreateQueue"),
         ("acme-developer", DEV, ("sqs", "send_message", {"QueueUrl": NAME, "MessageBody": "x"}), "sqs:SendMessage"),

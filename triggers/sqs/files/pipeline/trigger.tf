@@ -56,6 +56,12 @@ data "aws_iam_policy_document" "deployer_trigger" {
       variable = "aws:RequestTag/function"
       values   = [var.function_name]
     }
+
+    condition {
+      test     = "StringEqualsIfExists" # a new one has none yet
+      variable = "aws:ResourceTag/function"
+      values   = [var.function_name]
+    }
   }
 
   statement {
