@@ -125,7 +125,7 @@ def test_going_back_under_load_loses_no_message(world: World, queue: Trigger) ->
     handled = Counter(line["message"] for line in logged(world))["greeted"] - before["greeted"]
     print(f"{len(sent)} messages sent as an operator went back, {handled} handled")
     assert handled == len(sent) > 10
-    assert kept(queue) == there
+    assert kept(queue) <= there
     assert world.versions()[2] == "1"
 
 
