@@ -78,7 +78,7 @@ data "aws_iam_policy_document" "developer" {
 
   statement {
     sid       = "TagMappings"
-    actions   = ["lambda:TagResource", "lambda:UntagResource"]
+    actions   = ["lambda:TagResource"]
     resources = [local.mappings]
 
     condition {
@@ -89,6 +89,18 @@ data "aws_iam_policy_document" "developer" {
 
     condition {
       test     = "StringLikeIfExists" # a new one has none yet
+      variable = "aws:ResourceTag/function"
+      values   = ["*--sandbox-*"]
+    }
+  }
+
+  statement {
+    sid       = "UntagMappings"
+    actions   = ["lambda:UntagResource"]
+    resources = [local.mappings]
+
+    condition {
+      test     = "StringLike"
       variable = "aws:ResourceTag/function"
       values   = ["*--sandbox-*"]
     }

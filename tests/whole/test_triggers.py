@@ -1,10 +1,12 @@
 """What triggers bring to functions in production: all of it is handled or kept, whatever happens."""
 
+import io
 import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from rehearsal import report
+from rehearsal.cli import conclude
+from screen import Screen
 from tests.worlds import PROD, QUEUE, REGION, TOOL, People, Rehearsed, World, terraform_of
 from triggers.sqs.trigger import Trigger
 
@@ -65,14 +68,19 @@ def logged(world: World) -> Iterator[dict[str, Any]]:
                 yield line
 
 
-def test_a_rehearsal_tells_what_became_of_a_good_and_of_a_bad_message(queued: Rehearsed) -> None:
+def test_a_rehearsal_tells_what_became_of_a_good_and_of_a_bad_message(
+    queued: Rehearsed, tmp_path: Path
+) -> None:
     ends = {"greeting": "handled", "bad": f"in {QUEUE}-failures after 5 tries"}
     rows = [(environment, *end) for environment in ("dev", "stage", "prod") for end in ends.items()]
 
     assert queued.result.problem == ""
     assert queued.result.sent == rows
     assert queued.result.denied == []
-    assert ends["bad"] in report.html(queued.result)
+    with redirect_stdout(io.StringIO()) as screen:
+        conclude(queued.result, Screen(), tmp_path / "page.html")
+    for shown in screen.getvalue(), (tmp_path / "page.html").read_text():
+        assert shown.count(ends["bad"]) == 3
 
 
 def test_a_plan_of_what_runs_is_empty(world: World) -> None:

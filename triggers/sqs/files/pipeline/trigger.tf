@@ -48,7 +48,7 @@ data "aws_iam_policy_document" "deployer_trigger" {
 
   statement {
     sid       = "TagMapping"
-    actions   = ["lambda:TagResource", "lambda:UntagResource"]
+    actions   = ["lambda:TagResource"]
     resources = [local.mappings]
 
     condition {
@@ -59,6 +59,18 @@ data "aws_iam_policy_document" "deployer_trigger" {
 
     condition {
       test     = "StringEqualsIfExists" # a new one has none yet
+      variable = "aws:ResourceTag/function"
+      values   = [var.function_name]
+    }
+  }
+
+  statement {
+    sid       = "UntagMapping"
+    actions   = ["lambda:UntagResource"]
+    resources = [local.mappings]
+
+    condition {
+      test     = "StringEquals"
       variable = "aws:ResourceTag/function"
       values   = [var.function_name]
     }

@@ -56,5 +56,5 @@ def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dict
     if failed:
         metrics.add_metric(name="FailedMessages", unit=MetricUnit.Count, value=len(failed))
     if len(failed) == len(event["Records"]):
-        raise BatchFailedError(f"all of {len(failed)}")  # so that the function's alarms see it
+        raise BatchFailedError(f"none of {len(failed)} was handled")  # so that the function's alarms see it
     return {"batchItemFailures": failed}
