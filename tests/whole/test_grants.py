@@ -298,7 +298,10 @@ def what_is_left(world: World) -> list[str]:
         left += [*builds.list_projects()["projects"], *builds.list_report_groups()["reportGroups"]]
         roles = world.client("iam", environment).list_roles()["Roles"]
         left += [r["RoleName"] for r in roles if r["RoleName"].startswith(QUEUE)]
-    left += [f["FunctionName"] for f in world.client("lambda", STAGE).list_functions()["Functions"]]
+    functions = world.client("lambda", STAGE)
+    left += [f["FunctionName"] for f in functions.list_functions()["Functions"]]
+    left += [m["UUID"] for m in functions.list_event_source_mappings()["EventSourceMappings"]]
+    left += world.client("sqs", STAGE).list_queues(QueueNamePrefix=QUEUE).get("QueueUrls", [])
     return left
 
 
