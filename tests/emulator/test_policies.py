@@ -783,7 +783,11 @@ def test_a_part_of_what_is_there_has_its_tags(judged: Judged) -> None:
         archive.writestr("app.py", "")
     judged.accounts.ask("pace", minute=0)
     functions, iam = (judged.accounts.client(service, OURS, REGION) for service in ("lambda", "iam"))
-    iam.create_role(RoleName="it", Path="/acme/", AssumeRolePolicyDocument=json.dumps(policy()))
+    trust = statement(action="sts:AssumeRole", Principal={"Service": "lambda.amazonaws.com"})
+    trust.pop("Resource", None)
+    iam.create_role(RoleName="it", Path="/acme/", AssumeRolePolicyDocument=json.dumps(policy(trust)))
+    takes = json.dumps(policy(statement(action="sqs:*", resource="*")))
+    iam.put_role_policy(RoleName="it", PolicyName="takes", PolicyDocument=takes)
     functions.create_function(
         FunctionName="it",
         Role=f"arn:aws:iam::{OURS}:role/acme/it",
