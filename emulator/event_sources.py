@@ -16,7 +16,7 @@ from moto.core.utils import unix_time_millis
 from moto.sqs.models import sqs_backends
 
 from emulator import calls
-from emulator.calls import MODEL, PACE, AwsError, Call, claims, doc, guess
+from emulator.calls import MODEL, PACE, AwsError, Call, claims, doc
 from emulator.lambda_ import Functions
 from emulator.mends import replaces
 from emulator.sqs import to_decrypt
@@ -140,7 +140,7 @@ class Pollers:
         said = json.loads(answer["Payload"] or b"null") or {}
         named = said.get("batchItemFailures") or [] if isinstance(said, dict) else []
         failed = {each.get("itemIdentifier") if isinstance(each, dict) else None for each in named}
-        return every if not all(failed) else known(failed, every)
+        return failed if failed <= every else every  # one that the batch does not have fails all
 
     def invoke(self, mapping: EventSourceMapping, event: dict[str, Any]) -> dict[str, Any] | None:
         """Return how a function answers; None if it cannot be invoked."""
@@ -155,15 +155,6 @@ class Pollers:
             error = refusal.code
         self._record(call, 200 if answer else 400, error, began, clock)
         return answer
-
-
-@claims(
-    "a batch fails as a whole if a message is named that it does not have",
-    guess("have a function that a queue invokes name a message that it was not given"),
-)
-def known(failed: set[Any], every: set[Any]) -> set[Any]:
-    """Return the messages that are named as failed; all if one of them is none of the batch."""
-    return failed if failed <= every else every
 
 
 def hidden(queue: Any, count: int, seconds: float) -> list[Any]:
