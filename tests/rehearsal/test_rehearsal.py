@@ -265,10 +265,10 @@ def test_the_result_is_there_for_machines(rehearsed: Rehearsed) -> None:
 
 
 def test_accounts_that_are_kept_can_be_reached_by_the_profiles_of_the_readme(
-    rehearsed: Rehearsed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rehearsed: Rehearsed, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signal, "pause", lambda: None)
-    cli.keep(rehearsed.world, rehearsed.result, tmp_path, Screen(quiet=True))
+    cli.keep(world.accounts, rehearsed.result, tmp_path, Screen(quiet=True))
 
     aws = f"{Path(sys.executable).with_name('aws')} --profile acme-stage-reader --output json"
     environment = os.environ | {"HOME": str(tmp_path), "AWS_PROFILE": "of-the-user"}
