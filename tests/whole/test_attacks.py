@@ -138,7 +138,7 @@ class Attack:
         documents = []
         if "resource-based" in why or check.action == "sts:AssumeRole":
             documents += [self.of_resource(check)]
-        elif "boundary" in why and "identity-based" not in why:
+        elif "explicit deny" in why or "identity-based" not in why:
             role = iam.get_role(RoleName=check.caller.role.rpartition("/")[2])["Role"]
             arn = role["PermissionsBoundary"]["PermissionsBoundaryArn"]
             version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
