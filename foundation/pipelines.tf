@@ -1,4 +1,4 @@
-# What AWS's own services wear to run the account's pipelines. Roles that run an engineer's code are the functions' own.
+# The roles in which AWS's own services run the account's pipelines. Roles that run an engineer's code are the functions' own.
 
 resource "aws_iam_role" "pipeline" {
   count = local.environment == null ? 0 : 1

@@ -385,7 +385,7 @@ def test_codedeploy_takes_a_role_for_the_group_that_its_trust_names(
     assert done["errorInformation"]["code"] == found
 
 
-def test_codedeploy_wears_no_role_that_does_not_trust_it(shifted: Shifted) -> None:
+def test_codedeploy_assumes_no_role_that_does_not_trust_it(shifted: Shifted) -> None:
     shifted.group(serviceRoleArn=f"arn:aws:iam::{ACCOUNT}:role/lambda")
     shifted.world.ask("enforce")
 

@@ -13,7 +13,7 @@ NAME = "a-function"
 
 
 def role(accounts: EmulatedAccounts, account: str, name: str, service: str) -> str:
-    """Create a role that a service may wear; return its ARN."""
+    """Create a role that a service may assume; return its ARN."""
     statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     created = accounts.client("iam", account, REGION).create_role(

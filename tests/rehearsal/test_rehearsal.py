@@ -105,16 +105,16 @@ def test_a_new_pipeline_waits_for_its_first_release(rehearsed: Rehearsed) -> Non
     assert {run.account for run in waiting} == {STAGE["id"], PROD["id"]}
 
 
-def test_each_step_wears_the_role_made_for_it(rehearsed: Rehearsed) -> None:
-    worn: dict[str, set[str]] = {}
+def test_each_step_has_the_role_made_for_it(rehearsed: Rehearsed) -> None:
+    taken: dict[str, set[str]] = {}
     for call in rehearsed.result.journal:
-        worn.setdefault(call.account, set()).add((call.role or "").rpartition("/")[2])
+        taken.setdefault(call.account, set()).add((call.role or "").rpartition("/")[2])
 
     everywhere = {"acme-operator", "acme-pipeline", f"{NAME}-deployer"}
-    assert everywhere | {"acme-promoter", f"{NAME}-builder"} <= worn[DEV["id"]]
-    assert everywhere | {f"{NAME}-planner"} <= worn[PROD["id"]]
-    assert not worn[DEV["id"]] & {f"{NAME}-planner"}
-    assert not worn[PROD["id"]] & {"acme-promoter", f"{NAME}-builder"}
+    assert everywhere | {"acme-promoter", f"{NAME}-builder"} <= taken[DEV["id"]]
+    assert everywhere | {f"{NAME}-planner"} <= taken[PROD["id"]]
+    assert not taken[DEV["id"]] & {f"{NAME}-planner"}
+    assert not taken[PROD["id"]] & {"acme-promoter", f"{NAME}-builder"}
 
 
 def test_the_connection_is_used_for_the_function_s_own_repository(rehearsed: Rehearsed) -> None:
