@@ -19,6 +19,7 @@ os.remove(WIRING)
 
 sys.dont_write_bytecode = True  # not into the template either
 sys.path.insert(0, GIVEN["template"])
+from hooks.lists import words  # noqa: E402
 from hooks.people import entrances, profiles, switch_role_link  # noqa: E402
 
 TYPE_CHECKING = False
@@ -142,6 +143,7 @@ def main(
         ".",
         os.path.join(runtime, "files"),
         os.path.join(runtime, "handlers", answers["trigger"]),
+        *(os.path.join(template, "triggers", "shared", name) for name in words(trigger, "shared.txt")),
         os.path.join(trigger, "files"),
     ):
         lay(layer, values, environments)

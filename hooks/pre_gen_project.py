@@ -34,6 +34,7 @@ FOLDER = GIVEN["template"]
 sys.dont_write_bytecode = True  # not into the template either
 sys.path.insert(0, FOLDER)
 from hooks.accounts_file import WORDS, check  # noqa: E402
+from hooks.lists import words  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,20 +85,11 @@ def function_name_faults(name: str, language: str, organization: str | None) -> 
         yield f"{name!r} ends like the queue of what another function failed to handle; choose a name without {FAILURES_SUFFIX}"
     elif organization and name in {f"{organization}-{own}" for own in FOUNDATION_NAMES}:
         yield f"{name!r} is a name that the foundation uses for itself; choose another"
-    elif package in taken(language):
+    elif package in words(FOLDER, "runtimes", language, "taken-names.txt"):
         yield (
             f"{name!r} would be the {language.title()} package {package}, which is taken; "
             f"choose another, such as {name}-function"
         )
-
-
-def taken(language: str) -> list[str]:
-    """Return the names that a function's package may not have; a runtime that has such lists them in a file."""
-    path = os.path.join(FOLDER, "runtimes", language, "taken-names.txt")
-    if not os.path.exists(path):
-        return []
-    with open(path, encoding="ascii") as file:
-        return file.read().split()
 
 
 def trigger_faults(trigger: str, language: str, runtime: str) -> "Iterator[str]":

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import triggers
 from emulator.calls import Check
 from emulator.judge.checks import AWS
 from emulator.judge.grants import Grant
@@ -28,6 +29,9 @@ OF_FUNCTION = {
     "-planner": ("pipeline/planner.tf", "var.function_name", "${local.here}"),
     "-traffic": ("pipeline/traffic.tf", "var.function_name", "${local.here}"),
 }
+
+# The policies of triggers are called like the files in which they stand.
+OF_TRIGGERS = {"trigger", *(path.name for path in (Path(triggers.__file__).parent / "shared").iterdir())}
 
 
 def place(check: Check, function: str, organization: str, grants: Iterable[Grant]) -> str:
@@ -59,7 +63,7 @@ def place(check: Check, function: str, organization: str, grants: Iterable[Grant
 
 def found_in(file: str, grant: Grant) -> str:
     """Return where a grant stands, and its name; file: where those of its role do that are of no trigger."""
-    return f"{f'{Path(file).parent}/trigger.tf' if grant.policy == 'trigger' else file}, {grant.sid}"
+    return f"{Path(file).parent / f'{grant.policy}.tf' if grant.policy in OF_TRIGGERS else file}, {grant.sid}"
 
 
 def to_paste(checks: Iterable[Check], function: str, facts: dict[str, Any]) -> dict[str, str]:

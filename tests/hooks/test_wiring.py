@@ -194,6 +194,8 @@ def test_a_new_runtime_and_a_new_trigger_are_folders_and_a_line_each(template: P
         "runtimes/cobol/handlers/none/main.cob": "* by hand @PACKAGE@\n",
         "runtimes/cobol/handlers/telegram/main.cob": "* by telegram\n",
         "triggers/telegram/README.md.in": "A telegram invokes it.\n",
+        "triggers/telegram/shared.txt": "wires\n",
+        "triggers/shared/wires/deployment/wires.tf.in": "# @FUNCTION@\n",
         "triggers/telegram/files/deployment/trigger.tf": "# telegrams\n",
         "triggers/telegram/files/deployment/environments/@ENVIRONMENT@.txt.in": "@ENVIRONMENT@\n",
     }.items():
@@ -213,6 +215,7 @@ def test_a_new_runtime_and_a_new_trigger_are_folders_and_a_line_each(template: P
     assert (repository / "tele_type.cob").read_text() == "* 85\n"
     assert (repository / "main.cob").read_text() == "* by telegram\n"
     assert (repository / "deployment/trigger.tf").read_text() == "# telegrams\n"
+    assert (repository / "deployment/wires.tf").read_text() == "# tele-type\n"
     assert (repository / "deployment/environments/stage.txt").read_text() == "stage\n"
     assert "RUNTIME := cobol85" in (repository / "Makefile").read_text()
     python = {"pyproject.toml", "src", "tests", "events", "requirements.txt", "wiring.json"}

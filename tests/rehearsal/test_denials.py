@@ -84,13 +84,14 @@ def test_a_denial_names_the_file_and_the_statement_to_change(
     assert denials.place(check, "f", "org", [Grant(arn, STATEMENT)]).startswith(place)
 
 
-def test_a_statement_of_a_trigger_is_named_by_the_trigger_s_file() -> None:
+@pytest.mark.parametrize("file", ["trigger", "failures"])
+def test_a_statement_of_a_trigger_is_named_by_the_file_that_brings_it(file: str) -> None:
     arn = "arn:aws:iam::222222222222:role/lambda-template/pipelines/f-deployer"
     check = Check(Caller(arn), "s3:GetObject", "arn:aws:s3:::other/x", "222222222222", {}, IDENTITY)
 
-    place = denials.place(check, "f", "org", [Grant(arn, STATEMENT, "trigger")])
+    place = denials.place(check, "f", "org", [Grant(arn, STATEMENT, file)])
 
-    assert place.startswith("pipeline/trigger.tf, KeepNotes: allows it on")
+    assert place.startswith(f"pipeline/{file}.tf, KeepNotes: allows it on")
 
 
 def widened(world: EmulatedAccounts, *actions: str) -> None:

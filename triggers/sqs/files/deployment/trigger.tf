@@ -1,5 +1,6 @@
-# What invokes the function: messages of a queue of its name. One that fails time after time is kept in a second queue,
-# NAME-failures. Who may send, the senders' own policies say, in this account alone.
+# What invokes the function: messages of a queue of its name. One that fails time after time is kept in the queue of
+# failures.tf, for longer than here, since its age counts from when it was sent. Who may send, the senders' own policies
+# say, in this account alone.
 
 variable "batch_size" {
   description = "Messages that an invocation gets at most."
@@ -26,8 +27,11 @@ variable "batch_window" {
 }
 
 locals {
-  failures = "${local.function_name}-failures"
-  tries    = 5 # fewer lose messages to throttling: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+  tries = 5 # fewer lose messages to throttling: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+  failures = {
+    queues = ["arn:aws:sqs:${local.accounts.region}:${local.account.id}:${local.function_name}"]
+    policy = null
+  }
 }
 
 resource "aws_sqs_queue" "queue" {
@@ -36,17 +40,6 @@ resource "aws_sqs_queue" "queue" {
   # A message is handed out again after this: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
   visibility_timeout_seconds = 6 * var.timeout + var.batch_window
   redrive_policy             = jsonencode({ deadLetterTargetArn = aws_sqs_queue.failures.arn, maxReceiveCount = local.tries })
-}
-
-# A message's age counts from when it was sent, so it is kept here for longer than the 4 days of the first queue.
-resource "aws_sqs_queue" "failures" {
-  name                      = local.failures
-  kms_master_key_id         = data.aws_kms_key.account.arn
-  message_retention_seconds = 14 * 24 * 60 * 60
-  redrive_allow_policy = jsonencode({
-    redrivePermission = "byQueue"
-    sourceQueueArns   = ["arn:aws:sqs:${local.accounts.region}:${local.account.id}:${local.function_name}"]
-  })
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {
@@ -87,32 +80,19 @@ resource "aws_iam_role_policy" "trigger" {
   policy = data.aws_iam_policy_document.trigger.json
 }
 
-resource "aws_cloudwatch_metric_alarm" "queue" {
-  for_each = { for name, alarm in {
-    age = {
-      queue     = aws_sqs_queue.queue
-      metric    = "ApproximateAgeOfOldestMessage"
-      threshold = local.tries * aws_sqs_queue.queue.visibility_timeout_seconds
-      meaning   = "does not keep up with its queue: a message has waited for longer than all tries of one take"
-    }
-    failures = {
-      queue     = aws_sqs_queue.failures
-      metric    = "ApproximateNumberOfMessagesVisible"
-      threshold = 0
-      meaning   = "has failed ${local.tries} times to handle what is now in ${local.failures}"
-    }
-  } : name => alarm if var.sandbox == null }
+resource "aws_cloudwatch_metric_alarm" "age" {
+  count = var.sandbox == null ? 1 : 0
 
-  alarm_name          = "${local.function_name}-${each.key}"
-  alarm_description   = "${local.function_name} ${each.value.meaning}, in ${var.environment}."
+  alarm_name          = "${local.function_name}-age"
+  alarm_description   = "${local.function_name} does not keep up with its queue in ${var.environment}: a message has waited for longer than all tries of one take."
   namespace           = "AWS/SQS"
-  metric_name         = each.value.metric
-  dimensions          = { QueueName = each.value.queue.name }
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = aws_sqs_queue.queue.name }
   statistic           = "Maximum"
   period              = 60
   evaluation_periods  = 1
   comparison_operator = "GreaterThanThreshold"
-  threshold           = each.value.threshold
+  threshold           = local.tries * aws_sqs_queue.queue.visibility_timeout_seconds
   treat_missing_data  = "notBreaching"
   alarm_actions       = [local.alerts]
   ok_actions          = [local.alerts]
