@@ -40,8 +40,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What a function's roles for its pipeline are called, after its name.
-ROLE_SUFFIXES = ("-builder", "-deployer", "-planner", "-traffic", "-verifier")
+# What a function's other roles are called, after its name.
+ROLE_SUFFIXES = ("-builder", "-deployer", "-planner", "-scheduler", "-traffic", "-verifier")
 FAILURES_SUFFIX = (
     "-failures"  # what the queue is called in which a trigger keeps what a function failed to handle
 )
@@ -65,20 +65,25 @@ FOUNDATION_NAMES = (
 )
 
 
-def function_name_faults(name: str, language: str, organization: str | None) -> "Iterator[str]":
+def longest(trigger: str) -> tuple[int, str]:
+    """Return how many characters the name of a function may have that a trigger invokes, and why."""
+    own, *reason = words(FOLDER, "triggers", trigger, "longest-name.txt") or [""]
+    if own:
+        return int(own), f"with the trigger {trigger}, {' '.join(reason)}"
+    why = f"so that the role of a sandbox, NAME{SANDBOX_MARK} and 12 more, stays within IAM's 64"
+    return LONGEST_FUNCTION_NAME, why
+
+
+def function_name_faults(name: str, language: str, trigger: str, organization: str | None) -> "Iterator[str]":
     """Yield what is wrong with a function's name, and what would be right."""
-    suggestion = (
-        re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:LONGEST_FUNCTION_NAME].strip("-")
-    )
+    most, why = longest(trigger)
+    suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")[:most].strip("-")
     package = name.replace("-", "_")
     if not WORDS.fullmatch(name):
         hint = f", such as {suggestion}" if WORDS.fullmatch(suggestion) else ""
         yield f"{name!r} must be lower-case letters and digits, in words joined by single hyphens, a letter first{hint}"
-    elif len(name) > LONGEST_FUNCTION_NAME:
-        yield (
-            f"{name!r} has {len(name)} characters; it may have {LONGEST_FUNCTION_NAME}, so that the role of a "
-            f"sandbox, NAME{SANDBOX_MARK} and 12 more, stays within IAM's 64"
-        )
+    elif len(name) > most:
+        yield f"{name!r} has {len(name)} characters; it may have {most}, {why}"
     elif name.endswith(ROLE_SUFFIXES):
         yield f"{name!r} ends like the role of another function; choose a name without {', '.join(ROLE_SUFFIXES)}"
     elif name.endswith(FAILURES_SUFFIX):
@@ -116,7 +121,8 @@ def main(answers: dict[str, str], language: str) -> None:
     """Refuse, or hand on what has been read."""
     path = os.path.join(FOLDER, os.path.expanduser(answers["accounts_file"]))
     faults, accounts = check(path)
-    names = function_name_faults(answers["function_name"], language, accounts.get("organization"))
+    given = answers["function_name"], language, answers["trigger"]
+    names = function_name_faults(*given, accounts.get("organization"))
     faults = [
         *(
             f"{os.path.basename(os.getcwd())}: is not empty; generate into a new folder"

@@ -235,6 +235,19 @@ def test_a_runtime_that_has_no_handler_for_a_trigger_is_refused(
     assert "trigger: telegram has no handler in python3.13 yet" in capfd.readouterr().err
 
 
+def test_a_trigger_may_ask_for_shorter_names_of_functions_and_says_why(
+    template: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (template / "triggers/none/longest-name.txt").write_text("5 so that a telegram\nholds it\n")
+
+    assert generated(template, function_name="short").name == "short"
+    with pytest.raises(Exception, match="Hook script failed"):
+        generated(template, function_name="longer")
+
+    fault = "'longer' has 6 characters; it may have 5, with the trigger none, so that a telegram holds it"
+    assert fault in capfd.readouterr().err
+
+
 def test_nothing_empty_and_nothing_of_the_template_is_left(bake: Bake) -> None:
     repository = bake()
 
