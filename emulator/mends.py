@@ -10,8 +10,10 @@ import json
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 from moto.awslambda.models import LambdaBackend, LambdaFunction, LambdaStorage
+from moto.awslambda.responses import LambdaResponse
 from moto.codebuild.models import CodeBuildBackend
 from moto.codepipeline.models import CodePipeline, CodePipelineBackend
 from moto.core.responses import ActionResult
@@ -176,6 +178,57 @@ def weights(alias: Any) -> dict[str, float]:
     """Return the versions that share an alias's traffic with its own, with their shares."""
     found: dict[str, float] = (alias.routing_config or {}).get("AdditionalVersionWeights", {})
     return found
+
+
+POLICIES = doc("lambda/latest/dg/access-control-resource-based.html")
+
+
+def allowed_by(backend: LambdaBackend, name: str, qualifier: str | None) -> tuple[Any, list[dict[str, Any]]]:
+    """Return the policy in which a function keeps all statements, and those for a qualifier, "" for none."""
+    backend.get_function(name, qualifier)
+    function = backend.get_function(name.rpartition(":function:")[2].split(":")[0])
+    resource = f"{function.function_arn}:{qualifier or ''}".rstrip(":")
+    return function.policy, [each for each in function.policy.statements if each["Resource"] == resource]
+
+
+@replaces(LambdaBackend, "add_permission", rests=POLICIES)
+def add_permission(
+    backend: LambdaBackend, original: Any, name: str, qualifier: str | None, raw: str
+) -> dict[str, Any]:
+    """Add to the policy of an alias. AWS does, moto adds to the version that the alias is at."""
+    policy, known = allowed_by(backend, name, qualifier)
+    statement = json.loads(raw)["StatementId"]
+    if any(each["Sid"] == statement for each in known):
+        message = (
+            f"The statement id ({statement}) provided already exists. Please provide a new statement id,"
+        )
+        raise AwsError("ResourceConflictException", f"{message} or remove the existing statement.", 409)
+    added: dict[str, Any] = policy.add_statement(raw, qualifier)[0]
+    return added
+
+
+@replaces(LambdaBackend, "get_policy", rests=POLICIES)
+def get_policy(backend: LambdaBackend, original: Any, name: str, qualifier: str | None = None) -> str:
+    """Return the policy of an alias. AWS does, moto that of the version that the alias is at."""
+    policy, known = allowed_by(backend, name, qualifier)
+    if not known:
+        raise AwsError("ResourceNotFoundException", "The resource you requested does not exist.", 404)
+    document = {"Version": "2012-10-17", "Id": "default", "Statement": known}
+    return json.dumps({"Policy": json.dumps(document), "RevisionId": policy.revision})
+
+
+@replaces(LambdaResponse, "remove_permission", rests=POLICIES)
+def remove_permission(response: Any, original: Any) -> tuple[int, dict[str, int], str]:
+    """Remove a statement from the policy of an alias. AWS does, moto looks in the function's alone."""
+    name, _, statement = response.path.split("/")[-3:]
+    qualifier = response.querystring.get("Qualifier", [None])[0]
+    policy, known = allowed_by(response.backend, unquote(name), qualifier)
+    found = [each for each in known if each["Sid"] == unquote(statement)]
+    if not found:
+        message = f"Statement {unquote(statement)} is not found in resource policy."
+        raise AwsError("ResourceNotFoundException", message, 404)
+    policy.statements.remove(found[0])
+    return 204, {"status": 204}, "{}"
 
 
 @replaces(LambdaBackend, "put_function_event_invoke_config", rests=MODEL)

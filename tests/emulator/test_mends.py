@@ -296,6 +296,32 @@ def test_how_a_function_is_invoked_asynchronously_can_be_changed(accounts: Emula
 # CodeBuild
 
 
+def test_the_policy_of_an_alias_stays_as_the_alias_moves(accounts: EmulatedAccounts) -> None:
+    client = function(accounts, Publish=True)
+    it: dict[str, Any] = {"FunctionName": "a-function", "Qualifier": "live"}
+    let = {"Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com"}
+    client.create_alias(FunctionName="a-function", Name="live", FunctionVersion="1")
+    client.add_permission(**it, StatementId="one", **let)
+    client.update_function_configuration(FunctionName="a-function", Timeout=9)
+    client.publish_version(FunctionName="a-function")
+    client.update_alias(FunctionName="a-function", Name="live", FunctionVersion="2")
+
+    with pytest.raises(client.exceptions.ResourceConflictException, match="already exists"):
+        client.add_permission(**it, StatementId="one", **let)
+    client.add_permission(**it, StatementId="two", **let)
+    statements = json.loads(client.get_policy(**it)["Policy"])["Statement"]
+    assert [each["Sid"] for each in statements] == ["one", "two"]
+    assert {each["Resource"].rpartition(":")[2] for each in statements} == {"live"}
+    for whose in {"FunctionName": "a-function"}, {"FunctionName": "a-function", "Qualifier": "2"}:
+        with pytest.raises(client.exceptions.ResourceNotFoundException):
+            client.get_policy(**whose)
+
+    client.remove_permission(**it, StatementId="one")
+    with pytest.raises(client.exceptions.ResourceNotFoundException, match="one is not found"):
+        client.remove_permission(**it, StatementId="one")
+    assert '"two"' in client.get_policy(**it)["Policy"]
+
+
 @pytest.fixture
 def project(accounts: EmulatedAccounts) -> dict[str, Any]:
     """Return the parameters of a project as a pipeline needs it."""
