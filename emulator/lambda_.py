@@ -250,7 +250,8 @@ def asked(call: Call, action: str) -> Asked:
         return
     name, _, qualifier = said["FunctionName"].rpartition(":function:")[2].partition(":")
     qualifier = f":{said.get('Qualifier') or qualifier}".rstrip(":")
-    yield action, f"arn:aws:lambda:{call.region}:{owner(call)}:function:{name}{qualifier}", {}
+    let_in = {"lambda:principal": said["Principal"]} if call.operation == "AddPermission" else {}
+    yield action, f"arn:aws:lambda:{call.region}:{owner(call)}:function:{name}{qualifier}", let_in
     if call.operation == "CreateFunction" or (
         call.operation == "UpdateFunctionConfiguration" and said.get("Role")
     ):

@@ -6,8 +6,8 @@ know (an operator, a condition key) raises UnknownError: it never passes for all
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from emulator.calls import Request
@@ -222,9 +222,16 @@ OPERATORS: dict[str, Callable[[str, str, Request], bool]] = {
 }
 
 
-def holds(operator: str, key: str, values: Iterable[Any], request: Request) -> bool:
-    """Return whether a condition holds. A missing key fails it, unless it is negated or IfExists."""
+def holds(operator: str, key: str, values: list[Any], request: Request) -> bool:
+    """Return whether a condition holds.
+
+    A missing key fails it, unless it is negated, IfExists or for all values, of which each is a line.
+    """
     known = value_of(key, request)
+    if operator.startswith("ForAllValues:"):
+        of_each = [{**request.context, key.lower(): each} for each in (known or "").splitlines()]
+        alone = operator.partition(":")[2]
+        return all(holds(alone, key, values, replace(request, context=each)) for each in of_each)
     if operator == "Null":
         return any((known is None) == (str(value).lower() == "true") for value in values)
     base, exists = operator.removesuffix("IfExists"), operator.endswith("IfExists")

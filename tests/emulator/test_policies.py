@@ -94,6 +94,11 @@ def test_statements_allow_and_deny(statements: list[Any], expected: bool) -> Non
         ({"Bool": {"aws:SecureTransport": "false"}}, False),
         ({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/r"}}, True),
         ({"StringEquals": {"iam:PassedToService": "lambda"}, "Bool": {"aws:SecureTransport": False}}, False),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}, True),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}, False),
+        ({"ForAllValues:StringNotEquals": {"aws:TagKeys": ["b", "c"]}}, False),
+        ({"ForAllValues:StringNotEquals": {"aws:TagKeys": "c"}}, True),
+        ({"ForAllValues:StringEquals": {"missing": "x"}}, True),
     ],
 )
 def test_conditions_hold_as_documented(condition: Any, expected: bool) -> None:
@@ -102,6 +107,7 @@ def test_conditions_hold_as_documented(condition: Any, expected: bool) -> None:
         iam__passedtoservice="lambda",
         aws__securetransport="true",
         aws__principalarn=ROLE,
+        aws__tagkeys="a\nb",
         missing=None,
     )
 
@@ -548,6 +554,24 @@ def test_a_function_s_policy_lets_in_who_calls_the_alias_that_it_names(judged: J
 
     assert judged.answers("lambda", "invoke", **invoked, Qualifier="live") == ""
     assert judged.answers("lambda", "invoke", **invoked) == "AccessDeniedException"
+
+
+def test_a_condition_on_whom_a_function_s_policy_lets_in_holds_as_a_statement_is_added(
+    judged: Judged,
+) -> None:
+    functions = judged.accounts.client("lambda", OURS, REGION)
+    package = io.BytesIO()
+    with ZipFile(package, "w") as archive:
+        archive.writestr("app.py", "")
+    code = {"Code": {"ZipFile": package.getvalue()}, "Runtime": "python3.13", "Handler": "app.handle"}
+    functions.create_function(FunctionName="it", Role=WRITTEN, **code)
+    condition = {"StringEquals": {"lambda:Principal": "sns.amazonaws.com"}}
+    judged.write(statement(action="lambda:AddPermission", resource="*", Condition=condition))
+
+    for service, answer in ("events", "AccessDeniedException"), ("sns", ""):
+        let = {"StatementId": service, "Principal": f"{service}.amazonaws.com"}
+        added = {"FunctionName": "it", "Action": "lambda:InvokeFunction", **let}
+        assert judged.answers("lambda", "add_permission", **added) == answer
 
 
 @pytest.mark.parametrize("service", ["codeconnections", "codestar-connections"])
