@@ -37,14 +37,12 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from emulator import (
-    apigateway,
     calls,
     cloudwatch,
     codebuild,
     codepipeline,
     connections,
     dynamodb,
-    execute_api,
     iam,
     logs,
     mends,
@@ -64,7 +62,7 @@ from emulator.judge.verdict import SignedCall
 from emulator.lambda_ import Functions, check_rate
 
 # For what they answer and check.
-SERVICES = (apigateway, codebuild, connections, dynamodb, iam, logs, secretsmanager, servicequotas, sqs, tags)
+SERVICES = (codebuild, connections, dynamodb, iam, logs, secretsmanager, servicequotas, sqs, tags)
 ANSWERS_KEPT, LARGEST_KEPT = 200, 100_000  # in bytes
 
 Judge = Callable[[SignedCall], list[Check]]
@@ -90,8 +88,6 @@ class Front:
         request = Request(environ)
         body = request.get_data()
         environ.update({"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))})
-        if api := execute_api.named(request):
-            return self.gateway.answer(request, api)(environ, start_response)
         answer = self.control if request.path.startswith(CONTROL) else self.answer
         return answer(request)(environ, start_response)
 
@@ -145,23 +141,13 @@ class Front:
         self.entries.append(entry)
         return entry
 
-    def judged(self, call: SignedCall) -> None:
-        """Let the judge see a call. Raises AwsError if it is denied."""
+    def serve(self, call: SignedCall, environ: dict[str, Any]) -> Response:
+        """Let the judge see a call; answer it ourselves if we can, else let moto."""
         with self.world:
             call.checks = self.judge(call)
         denied = next((check for check in call.checks if check.denied), None)
         if denied and self.enforcing:
             raise verdict.refusal(call.service, denied)
-
-    def admit(self, call: SignedCall, request: Request) -> str:
-        """Judge a request to an API; return the secret key of who sends it. Raises AwsError."""
-        secret = identify(call, request)
-        self.judged(call)
-        return secret
-
-    def serve(self, call: SignedCall, environ: dict[str, Any]) -> Response:
-        """Let the judge see a call; answer it ourselves if we can, else let moto."""
-        self.judged(call)
         check_rate(call)
         if (call.service, call.operation) == ("lambda", "Invoke"):
             return serialize(call, self.functions.invoke(call, owner(call)))
@@ -307,7 +293,6 @@ class Front:
         server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=SilentHandler)
         self.url = f"http://127.0.0.1:{server.server_port}"
         self.functions = Functions(Path(folder), self.world, self.environment)
-        self.gateway = execute_api.Gateway(self.world, self.functions, self.admit, self.record)
         calls.act = self.act
         threading.Thread(target=Pollers(self.world, self.functions, self.record).run, daemon=True).start()
         itself = EmulatedAccounts()
@@ -338,12 +323,10 @@ def read_operation(call: Call, request: Request) -> None:
     target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
     call.operation = target or call.operation
     in_path: dict[str, Any] = {}
-    v2 = call.service == "apigateway" and request.path.startswith("/v2/")
-    model = "apigatewayv2" if v2 else call.service
     try:
-        service = get_service_model(model)
+        service = get_service_model(call.service)
         call.protocol = determine_request_protocol(service, request.content_type)
-        call.model, in_path = get_service_router(model).match(request)
+        call.model, in_path = get_service_router(call.service).match(request)
     except UnknownServiceError:
         return
     except NotFound:  # SDKs differ in how they prefix the target
@@ -365,8 +348,8 @@ def read_operation(call: Call, request: Request) -> None:
         call.parameters["Metadata"] = {k.lower(): v for k, v in call.parameters["Metadata"].items()}
 
 
-def identify(call: SignedCall, request: Request) -> str:
-    """Fill in who calls; return their secret key. Raises AwsError for credentials of elsewhere."""
+def identify(call: SignedCall, request: Request) -> None:
+    """Fill in who calls. Raises AwsError for credentials that are not of this world."""
     key = (request.headers.get("Authorization", "") + request.args.get("X-Amz-Credential", "")).split("/")[0]
     key = key.rpartition("=")[2]
     for account, partitions in list(iam_backends.items()):
@@ -377,7 +360,7 @@ def identify(call: SignedCall, request: Request) -> str:
                 call.carried = getattr(session, "carried", {})
             elif user := partitions["aws"].get_user_from_access_key_id(key):
                 call.principal = user.arn
-            return str(partitions["aws"].access_keys[key].secret_access_key)
+            return
     raise AwsError("InvalidClientTokenId", "these credentials are not of the emulated accounts", 403)
 
 

@@ -162,10 +162,6 @@ data "aws_iam_policy_document" "pipelines_boundary" {
   statement {
     sid = "DeployTriggers"
     actions = [
-      "apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:TagResource",
-      "lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission",
-      "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeResourcePolicies", "logs:GetLogDelivery",
-      "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
       "lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping",
       "lambda:UpdateEventSourceMapping",
       "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:SetQueueAttributes",

@@ -16,7 +16,7 @@ from emulator.accounts import EmulatedAccounts
 from rehearsal import demo, foundation
 from rehearsal.rehearse import Options, rehearse
 from screen import Screen
-from tests.worlds import FACTS, HTTP, QUEUE, TEMPLATE, Rehearsed, World
+from tests.worlds import FACTS, QUEUE, TEMPLATE, Rehearsed, World
 
 Bake = Callable[..., Path]
 
@@ -65,7 +65,7 @@ def pytest_configure(config: Any) -> None:
 
 
 ORDER = (
-    *("triggers", "trigger_http", "rehearsal", "organizations", "generation", "python"),
+    *("triggers", "rehearsal", "organizations", "generation", "python"),
     *("grants", "operations", "failures", "sandbox", "denials", "foundation", "deployment", "promoter"),
 )
 
@@ -145,12 +145,6 @@ def rehearsed(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
 def queued(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
     """The same with a function that messages of a queue invoke."""
     return in_production(founded, shared, function_name=QUEUE, trigger="sqs")
-
-
-@pytest.fixture(scope="session")
-def requested(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
-    """The same with a function that requests invoke."""
-    return in_production(founded, shared, function_name=HTTP, trigger="http")
 
 
 def in_production(founded: EmulatedAccounts, shared: Path, **answers: str) -> Rehearsed:

@@ -74,7 +74,6 @@ def test_a_repository_knows_the_commit_of_its_template_and_where_to_fetch_it(tem
     assert (facts["revision"], facts["version"]) == (revision, "0.1.0")
     assert facts["answers"] == {
         "accounts_file": "accounts.yaml",
-        "authorization": "iam",
         "description": "Says “hi”.",
         "function_name": "hello-lambda",
         "runtime": "python3.13",

@@ -34,7 +34,6 @@ from tests.tools import provider
 from tests.worlds import (
     DEV,
     FACTS,
-    FOR_TRIGGERS,
     PROD,
     QUEUE,
     REGION,
@@ -70,11 +69,7 @@ def life(queued: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         clients = (
             accounts.client("iam", each["id"], REGION) for each in (FACTS["ops"], *FACTS["environments"])
         )
-        granted = [
-            each
-            for each in grants.granted(clients)
-            if name(each.role) != BOOTSTRAP and each.sid not in set().union(*FOR_TRIGGERS.values())
-        ]
+        granted = [each for each in grants.granted(clients) if name(each.role) != BOOTSTRAP]
         policies = documents(world)
         run = People(world)
         change_pipelines(world)
@@ -394,12 +389,7 @@ def test_without_any_single_statement_some_call_would_be_denied(life: Life) -> N
 # Nothing that the judge does not read
 
 # The models of a service that has more than one, or another name than in policies.
-MODELS = {
-    "apigateway": ("apigatewayv2",),
-    "execute-api": (),  # what is sent to an API is no call
-    "dynamodb": ("dynamodb", "dynamodbstreams"),
-    "states": ("stepfunctions",),
-}
+MODELS = {"dynamodb": ("dynamodb", "dynamodbstreams"), "states": ("stepfunctions",)}
 
 
 def is_action(service: str, action: str) -> bool:
