@@ -179,8 +179,29 @@ def command(does: Does) -> Does:
     return does
 
 
+# Gives a message to a target of a rule of EventBridge: account, region, target, rule, message; returns why it
+# could not.
+Deliver = Callable[[str, str, dict[str, Any], Any, str], str | None]
+
+TARGETS: dict[str, Deliver] = {}  # by service
+
+
+def to(service: str, *, rests: Basis = MISSING) -> Callable[[Deliver], Deliver]:
+    """Have EventBridge deliver messages to targets of a service by the decorated function."""
+
+    def register(deliver: Deliver) -> Deliver:
+        TARGETS[service] = claims(f"events delivers to {service}", rests)(deliver)
+        return deliver
+
+    return register
+
+
 def act(*given: Any, **named: Any) -> str | None:
     """Judge what a service does by itself; front.py puts its own in the place of this."""
+
+
+def invoke(*given: Any, **named: Any) -> ServiceException | None:
+    """Have Lambda take an event for a function from a service; front.py puts its own in the place of this."""
 
 
 # The clock

@@ -1,10 +1,8 @@
-"""CloudWatch: what it checks, and alarms on errors of functions."""
+"""CloudWatch: what it checks, and alarms on what services count."""
 
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 
@@ -12,8 +10,8 @@ from emulator.calls import PACE, Call, claims, doc
 from emulator.judge.checks import Asked, derived, reads
 from emulator.sns import publish
 
-# When what was invoked raised: by account, region and name, which may end with an @ and the executed version.
-ERRORS: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+# When something was counted: by account, region, namespace, metric and dimensions.
+COUNTS: dict[tuple[str, str, str, str, frozenset[tuple[str, str]]], list[float]] = defaultdict(list)
 
 
 @reads("cloudwatch", rests=doc("service-authorization/latest/reference/list_amazoncloudwatch.html"))
@@ -33,24 +31,22 @@ def asked(call: Call, action: str) -> Asked:
         yield "cloudwatch:TagResource", prefix + said["AlarmName"], {}
 
 
-def alarms_on_errors(account: str, region: str) -> Iterator[tuple[Any, str, float]]:
-    """Yield the alarms on errors of functions: with the name that they watch, and for how many seconds."""
-    for alarm in cloudwatch_backends[account][region].alarms.values():
-        if (alarm.namespace, alarm.metric_name) == ("AWS/Lambda", "Errors"):
-            dimensions = {dimension.name: dimension.value for dimension in alarm.dimensions}
-            watched = str(dimensions.get("Resource", dimensions.get("FunctionName")))
-            watched += f"@{dimensions['ExecutedVersion']}" if "ExecutedVersion" in dimensions else ""
-            yield alarm, watched, alarm.period * alarm.evaluation_periods / 60 * PACE["minute"]
+def count_of_function(metric: str, account: str, region: str, invoked: str, version: str = "") -> None:
+    """Count something of a function.
 
+    invoked: its name, with the qualifier if there was one. version: the one that answered, if one has.
 
-def count_error(account: str, region: str, function: str, qualifier: str, version: str) -> None:
-    """Count an invocation that raised in a version; the alarms that watch for it go on.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics.html
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-view.html
     """
-    invoked = f"{function}:{qualifier}".rstrip(":")
-    for watched in {function, invoked, f"{invoked}@{version}"}:
-        ERRORS[account, region, watched].append(time.monotonic())
+    of = {"FunctionName": invoked.partition(":")[0]}
+    resource = {**of, "Resource": invoked}
+    count(account, region, "AWS/Lambda", metric, of, resource, {**resource, "ExecutedVersion": version})
+
+
+def count(account: str, region: str, namespace: str, metric: str, *dimensions: dict[str, str]) -> None:
+    """Count something, under each of several dimensions; the alarms that watch for it go on."""
+    for each in dimensions:
+        COUNTS[account, region, namespace, metric, frozenset(each.items())].append(time.monotonic())
     evaluate(account, region)
 
 
@@ -59,14 +55,16 @@ def count_error(account: str, region: str, function: str, qualifier: str, versio
     doc("AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html"),
 )
 def evaluate(account: str, region: str) -> None:
-    """Set the alarms on errors as they are by now, and tell their actions' topics of those that change."""
-    for alarm, watched, seconds in alarms_on_errors(account, region):
-        times = ERRORS[account, region, watched]
+    """Set the alarms on what is counted as they are by now, and tell the topics of those that change."""
+    for alarm in cloudwatch_backends[account][region].alarms.values():
+        dimensions = frozenset((str(each.name), str(each.value)) for each in alarm.dimensions)
+        times = COUNTS.get((account, region, alarm.namespace, alarm.metric_name, dimensions), [])
+        seconds = alarm.period * alarm.evaluation_periods / 60 * PACE["minute"]
         recent = sum(when > time.monotonic() - seconds for when in times)
         state = "ALARM" if recent > alarm.threshold else "OK"
         if state == alarm.state_value:
             continue
-        reason = f"Threshold Crossed: {recent} errors, more than {alarm.threshold:g} in the last period."
+        reason = f"Threshold Crossed: {recent}, more than {alarm.threshold:g}, in the last period."
         alarm.update_state(reason if state == "ALARM" else "Threshold no longer crossed.", "{}", state)
         message = {
             "AlarmName": alarm.name,

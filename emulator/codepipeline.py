@@ -16,8 +16,8 @@ from moto.codepipeline.models import codepipeline_backends
 from moto.events.models import Rule
 
 from emulator import calls
-from emulator.calls import MODEL, NOTHING, AwsError, Call, claims, command, doc, moment, now, operation
-from emulator.events import emit, to
+from emulator.calls import MODEL, NOTHING, AwsError, Call, claims, command, doc, moment, now, operation, to
+from emulator.events import emit
 from emulator.judge.checks import Asked, reads
 
 

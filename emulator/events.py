@@ -3,37 +3,28 @@
 import json
 import re
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from moto.events.models import EventPattern, Rule, events_backends
-from moto.sqs.models import sqs_backends
 
-from emulator import calls
-from emulator.calls import MISSING, MODEL, Basis, Call, claims, doc, operation
+from emulator import calls, cloudwatch, sqs
+from emulator.calls import MODEL, TARGETS, Call, claims, doc, operation, to
 from emulator.judge.checks import Asked, derived, reads
 
-# Gives a message to a target of a rule: account, region, target, rule, message; returns why it could not.
-Deliver = Callable[[str, str, dict[str, Any], Rule, str], str | None]
-
-TARGETS: dict[str, Deliver] = {}  # by service
-
-
-def to(service: str, *, rests: Basis = MISSING) -> Callable[[Deliver], Deliver]:
-    """Deliver messages to targets of a service by the decorated function."""
-
-    def register(deliver: Deliver) -> Deliver:
-        TARGETS[service] = claims(f"events delivers to {service}", rests)(deliver)
-        return deliver
-
-    return register
+EVENTS = "events.amazonaws.com"
 
 
 @reads("events", rests=doc("service-authorization/latest/reference/list_amazoneventbridge.html"))
 def asked(call: Call, action: str) -> Asked:
-    """Yield what EventBridge checks of rules."""
+    """Yield what EventBridge checks of rules and events."""
     said = call.parameters
+    for entry in said.get("Entries", []):
+        bus = f"arn:aws:events:{call.region}:{call.account}:event-bus/default"
+        told = {"events:source": entry.get("Source"), "events:detail-type": entry.get("DetailType")}
+        yield action, bus, told | {"events:eventbusinvocation": "false"}
+    if "Entries" in said:
+        return
     if not re.search("Rule|Target", call.operation):
         yield from derived(call, action)
         return
@@ -46,12 +37,18 @@ def asked(call: Call, action: str) -> Asked:
 
 
 @claims("events matches rules", doc("eventbridge/latest/userguide/eb-event-patterns.html"))
-def emit(
-    account: str, region: str, source: str, detail_type: str, detail: dict[str, Any], *resources: str
-) -> None:
+def emit(  # noqa: PLR0913
+    account: str,
+    region: str,
+    source: str,
+    detail_type: str,
+    detail: dict[str, Any],
+    *resources: str,
+    time: datetime | None = None,
+) -> str:
     """Give an event to the rules of an account's default bus, and what comes of it to their targets.
 
-    resources: the ARNs of what it is about.
+    resources: the ARNs of what it is about. Returns the event's id.
     """
     event: Any = {
         "version": "0",
@@ -59,7 +56,7 @@ def emit(
         "detail-type": detail_type,
         "source": source,
         "account": account,
-        "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "time": f"{(time or datetime.now(UTC)).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "region": region,
         "resources": list(resources),
         "detail": detail,
@@ -68,21 +65,55 @@ def emit(
         if rule.state == "ENABLED" and rule.event_pattern.matches_event(event):
             for target in rule.targets:
                 deliver(account, region, target, rule, event)
+    return str(event["id"])
+
+
+@operation("events", "PutEvents", rests=doc("eventbridge/latest/APIReference/API_PutEvents.html"))
+def put_events(call: Call) -> dict[str, Any]:
+    """Emit events; say of each that lacks something what it lacks."""
+    answers = []
+    for entry in call.parameters["Entries"]:
+        lacking = [name for name in ("Source", "DetailType", "Detail") if not entry.get(name)]
+        if entry.get("EventBusName", "default").rpartition("/")[2] != "default":
+            raise NotImplementedError(f"the event bus {entry['EventBusName']}")
+        try:
+            detail = json.loads(entry.get("Detail", "{}"))
+        except ValueError:
+            detail = None
+        if lacking:
+            why = f"Parameter {lacking[0]} is not valid. Reason: {lacking[0]} is a required argument."
+            answers.append({"ErrorCode": "InvalidArgument", "ErrorMessage": why})
+        elif not isinstance(detail, dict):
+            answers.append({"ErrorCode": "MalformedDetail", "ErrorMessage": "Detail is malformed."})
+        else:
+            said = entry["Source"], entry["DetailType"], detail, *entry.get("Resources", [])
+            answers.append({"EventId": emit(call.account, call.region, *said, time=entry.get("Time"))})
+    return {"FailedEntryCount": sum("ErrorCode" in each for each in answers), "Entries": answers}
 
 
 @claims("events keeps what it cannot deliver", doc("eventbridge/latest/userguide/eb-rule-dlq.html"))
 def deliver(account: str, region: str, target: dict[str, Any], rule: Rule, event: dict[str, Any]) -> None:
-    """Give an event to a target; what cannot be delivered goes to its dead-letter queue, else it is lost."""
+    """Give an event to a target; what cannot be delivered goes to its dead-letter queue, else it is lost.
+
+    It is not tried again: nothing here fails for a while and then does not.
+    """
     service = target["Arn"].split(":")[2]
     if service not in TARGETS:
         raise NotImplementedError(f"events to {target['Arn']}")
     why = TARGETS[service](account, region, target, rule, transformed(event, target))
     queue = target.get("DeadLetterConfig", {}).get("Arn")
     if why and queue:
-        sends = [("sqs:SendMessage", queue)]
-        if calls.act("events.amazonaws.com", account, region, sends, source=rule.arn) is None:
-            queues, error = sqs_backends[account][region], {"DataType": "String", "StringValue": why}
-            queues.send_message(queue.split(":")[5], json.dumps(event), {"ERROR_MESSAGE": error})
+        told = {"RULE_ARN": rule.arn, "TARGET_ARN": target["Arn"], "ERROR_MESSAGE": why}
+        if sqs.send(EVENTS, queue, json.dumps(event), told, source=rule.arn):
+            of_rule = {"RuleName": rule.name}
+            cloudwatch.count(account, region, "AWS/Events", "InvocationsFailedToBeSentToDlq", of_rule)
+
+
+@to("lambda", rests=doc("eventbridge/latest/userguide/eb-use-resource-based.html"))
+def invoke(account: str, region: str, target: dict[str, Any], rule: Rule, message: str) -> str | None:
+    """Have the function that is a rule's target invoked."""
+    refusal = calls.invoke(EVENTS, target["Arn"], json.loads(message), source=rule.arn)
+    return str(refusal.message) if refusal else None
 
 
 @claims(

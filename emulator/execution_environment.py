@@ -176,12 +176,12 @@ class ExecutionEnvironment:
         self._log = (folder / "log").open("rb")
         threading.Thread(target=self._wait_for_exit, daemon=True).start()
 
-    def invoke(self, event: bytes, function_arn: str) -> Outcome:
+    def invoke(self, event: bytes, function_arn: str, request_id: str) -> Outcome:
         """Run one event, for as long as the function's timeout allows.
 
         event: JSON. function_arn: the one invoked, with its qualifier if there is one.
         """
-        request_id, timeout = str(uuid.uuid4()), self.configuration["Timeout"]
+        timeout = self.configuration["Timeout"]
         log: list[str] = []
         if self._cold:
             version = f"{self.configuration['Runtime']} run by {self.interpreter}"

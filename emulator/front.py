@@ -37,6 +37,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from emulator import (
+    asynchronous,
     calls,
     cloudwatch,
     codebuild,
@@ -150,7 +151,9 @@ class Front:
             raise verdict.refusal(call.service, denied)
         check_rate(call)
         if (call.service, call.operation) == ("lambda", "Invoke"):
-            return serialize(call, self.functions.invoke(call, owner(call)))
+            later = call.parameters.get("InvocationType") == "Event"
+            answers = self.queue.take if later else self.functions.invoke
+            return serialize(call, answers(call, owner(call)))
         if (call.service, call.operation) == ("codedeploy", "CreateDeployment"):
             return serialize(call, self.traffic.create(call))
         with self.world:
@@ -293,7 +296,8 @@ class Front:
         server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=SilentHandler)
         self.url = f"http://127.0.0.1:{server.server_port}"
         self.functions = Functions(Path(folder), self.world, self.environment)
-        calls.act = self.act
+        self.queue = asynchronous.Queue(self.world, self.functions, self.record)
+        calls.act, calls.invoke = self.act, self.queue.ask
         threading.Thread(target=Pollers(self.world, self.functions, self.record).run, daemon=True).start()
         itself = EmulatedAccounts()
         itself.url = self.url
@@ -373,8 +377,12 @@ def serialize(call: Call, result: object) -> Response:
         return Response(json.dumps({"__type": code, "message": str(result)}), status or 400)
     protocol = call.protocol or model.service_model.protocol
     serializer = get_serializer_class(model.service_model.service_name, protocol)(operation_model=model)
-    sent = serializer.serialize(result)
-    return Response(sent["body"], getattr(result, "status", None) or sent["status_code"], sent["headers"])
+    sent, status = serializer.serialize(result), getattr(result, "status", None)
+    if isinstance(result, dict) and model.output_shape is not None:
+        members = model.output_shape.members.items()
+        of_status = [name for name, shape in members if shape.serialization.get("location") == "statusCode"]
+        status = next((result.get(name) for name in of_status), None)
+    return Response(sent["body"], status or sent["status_code"], sent["headers"])
 
 
 def error_code(response: Response) -> str | None:

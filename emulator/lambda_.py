@@ -8,8 +8,10 @@ import json
 import tempfile
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -70,6 +72,15 @@ def account_settings(call: Call) -> dict[str, Any]:
     }
 
 
+def check_event(event: bytes) -> None:
+    """Refuse what is not JSON. Raises AwsError."""
+    try:
+        json.loads(event)
+    except ValueError as error:
+        message = f"Could not parse request body into json: {error}"
+        raise AwsError("InvalidRequestContentException", message) from None
+
+
 class Functions:
     """The functions of a world, as far as they run. Of each version, one environment is kept warm."""
 
@@ -86,10 +97,14 @@ class Functions:
         """
         self._folder, self._world, self._environment = folder, world, environment
         self._warm: dict[str, ExecutionEnvironment] = {}
+        self._running = Counter[str]()
 
     @claims("lambda:Invoke", doc("lambda/latest/api/API_Invoke.html"))
-    def invoke(self, call: Call, account: str) -> dict[str, Any]:
-        """Answer lambda:Invoke of a function of an account with the response that Lambda would give."""
+    def invoke(self, call: Call, account: str, identifier: str = "") -> dict[str, Any]:
+        """Answer lambda:Invoke of a function of an account with the response that Lambda would give.
+
+        identifier: the request's, if it has one already. For type Event, asynchronous.py answers.
+        """
         parameters = call.parameters
         name, qualifier = parameters["FunctionName"], parameters.get("Qualifier")
         event = parameters.get("Payload") or b"{}"
@@ -97,43 +112,45 @@ class Functions:
             function = answering(account, call.region, name, qualifier)
             check_active(function)
             configuration = function.get_configuration()
-        try:
-            json.loads(event)
-        except ValueError as error:
-            message = f"Could not parse request body into json: {error}"
-            raise AwsError("InvalidRequestContentException", message) from None
+        check_event(event)
         function_arn = ":".join(configuration["FunctionArn"].split(":")[:7])
         qualifier = qualifier or ":".join(name.rpartition(":function:")[2].split(":")[1:])
         invoked = function_arn + (f":{qualifier}" if qualifier else "")
-
-        def run() -> dict[str, Any]:
+        if parameters.get("InvocationType") == "DryRun":
+            return {"StatusCode": 204}
+        counted = account, call.region, invoked.partition(":function:")[2]
+        with self._execution(*counted):
             environment = self._take(account, call.region, configuration, function.code_bytes)
             call.note = f"ran under {environment.interpreter}"
-            outcome = environment.invoke(event, invoked)
+            outcome = environment.invoke(event, invoked, identifier or str(uuid.uuid4()))
             self._write(account, call.region, environment, outcome.log)
             self._keep(configuration["FunctionArn"], environment, outcome)
-            answer = {
-                "StatusCode": 200,
-                "Payload": outcome.payload,
-                "ExecutedVersion": configuration["Version"],
-            }
-            if outcome.failed:
-                answer["FunctionError"] = "Unhandled"
-                with self._world:
-                    named = (configuration["FunctionName"], qualifier, configuration["Version"])
-                    cloudwatch.count_error(account, call.region, *named)
-            if parameters.get("LogType") == "Tail":
-                tail = "\n".join([*outcome.log, ""]).encode()[-4096:]
-                answer["LogResult"] = base64.b64encode(tail).decode()
-            return answer
+        answer = {"StatusCode": 200, "Payload": outcome.payload, "ExecutedVersion": configuration["Version"]}
+        if outcome.failed:
+            answer["FunctionError"] = "Unhandled"
+            with self._world:
+                cloudwatch.count_of_function("Errors", *counted, configuration["Version"])
+        if parameters.get("LogType") == "Tail":
+            tail = "\n".join([*outcome.log, ""]).encode()[-4096:]
+            answer["LogResult"] = base64.b64encode(tail).decode()
+        return answer
 
-        match parameters.get("InvocationType"):
-            case "DryRun":
-                return {"StatusCode": 204}
-            case "Event":
-                threading.Thread(target=run, daemon=True).start()
-                return {"StatusCode": 202}
-        return run()
+    @claims("lambda throttles", doc("lambda/latest/dg/configuration-concurrency.html"))
+    @contextmanager
+    def _execution(self, account: str, region: str, invoked: str) -> Iterator[None]:
+        """Count an execution of a function. Raises AwsError if as many run as are reserved for it."""
+        with self._world:
+            function = lambda_backends[account][region].get_function(invoked.partition(":")[0])
+            running, reserved = self._running[function.function_arn], function.reserved_concurrency
+            if reserved is not None and running >= reserved:
+                cloudwatch.count_of_function("Throttles", account, region, invoked)
+                raise AwsError("TooManyRequestsException", "Rate Exceeded.", 429)
+            self._running[function.function_arn] += 1
+        try:
+            yield
+        finally:
+            with self._world:
+                self._running[function.function_arn] -= 1
 
     def _take(
         self, account: str, region: str, configuration: dict[str, Any], code: bytes

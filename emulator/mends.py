@@ -231,13 +231,6 @@ def remove_permission(response: Any, original: Any) -> tuple[int, dict[str, int]
     return 204, {"status": 204}, "{}"
 
 
-@replaces(LambdaBackend, "put_function_event_invoke_config", rests=MODEL)
-def put_event_invoke_config(backend: LambdaBackend, original: Any, name: str, config: Any) -> Any:
-    """Replace how a function is invoked asynchronously. AWS does, moto goes on returning the first one."""
-    backend.get_function(name).event_invoke_config.clear()
-    return original(backend, name, config)
-
-
 @replaces(CodeBuildBackend, "delete_project", rests=guess("delete a project by its ARN"))
 def delete_project(backend: CodeBuildBackend, original: Any, name: str) -> None:
     """Delete a project by its name or ARN. AWS does, moto deletes nothing for an ARN."""

@@ -1,5 +1,7 @@
 """S3: what it checks, the policies of buckets, and what it tells EventBridge."""
 
+import time
+import uuid
 from typing import Any
 
 from moto.s3.models import s3_backends
@@ -154,11 +156,15 @@ def tell_of_put(call: Call) -> None:
             and bucket.notification_configuration
             and bucket.notification_configuration.event_bridge is not None
         ):
-            facts = {"key": key, "size": put.size, "etag": put.etag.strip('"'), "version-id": put.version_id}
+            facts = {"key": key, "size": put.size, "etag": put.etag.strip('"')}
+            if bucket.is_versioned:
+                facts["version-id"] = put.version_id
             detail = {
                 "bucket": {"name": name},
-                "object": facts,
+                "object": facts | {"sequencer": f"{time.time_ns():018X}"},
+                "request-id": uuid.uuid4().hex[:16].upper(),
                 "requester": call.account,
+                "source-ip-address": "127.0.0.1",
                 "reason": call.operation,
             }
             told: dict[str, Any] = {"version": "0", **detail}

@@ -6,8 +6,7 @@ from moto.events.models import Rule
 from moto.sns.models import SNSBackend, sns_backends
 
 from emulator import calls
-from emulator.calls import NOTHING, Call, claims, command, doc
-from emulator.events import to
+from emulator.calls import NOTHING, Call, claims, command, doc, to
 from emulator.judge.checks import Asked, derived, reads
 from emulator.judge.policies import parse
 from emulator.judge.verdict import Guarded, guards

@@ -5,7 +5,8 @@ from typing import Any
 
 from moto.sqs.models import Queue, sqs_backends
 
-from emulator.calls import Call, claims, doc
+from emulator import calls
+from emulator.calls import Call, claims, doc, guess
 from emulator.judge.checks import RENAMED, Asked, derived, reads
 from emulator.judge.policies import parse
 from emulator.judge.verdict import Guarded, guards
@@ -40,9 +41,46 @@ def asked(call: Call, action: str) -> Asked:
 def to_decrypt(queue: Any, *actions: str) -> Asked:
     """Yield what is checked of a queue's key; actions: another than decrypting."""
     if queue.kms_master_key_id:
-        via = {"kms:viaservice": f"sqs.{queue.region}.amazonaws.com"}
+        told = told_of_queue(queue) | {"kms:viaservice": f"sqs.{queue.region}.amazonaws.com"}
         key = key_arn(queue.kms_master_key_id, queue.account_id, queue.region)
-        yield from ((action, key, via) for action in actions or ("kms:Decrypt",))
+        yield from ((action, key, told) for action in actions or ("kms:Decrypt",))
+
+
+@claims("a queue's key is used for the queue", guess("send to a queue whose key's policy asks for its ARN"))
+def told_of_queue(queue: Any) -> dict[str, str | None]:
+    """Return the condition keys of the encryption context under which a queue's key is used."""
+    return {"kms:encryptioncontext:aws:sqs:arn": queue.queue_arn, "kms:encryptioncontext:*": None}
+
+
+@claims(
+    "services send messages by themselves",
+    doc("AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-least-privilege-policy.html"),
+)
+def send(  # noqa: PLR0913
+    service: str,
+    queue: str,
+    body: str,
+    attributes: dict[str, str] | None = None,
+    *,
+    source: str = "",
+    role: str = "",
+) -> str | None:
+    """Send what a service of AWS sends by itself; return why it may not, or None if it may.
+
+    service: its principal; source and role: as Front.act has them. To KMS nothing is told of the source.
+    """
+    region, account, name = queue.split(":")[3:6]
+    there = sqs_backends[account][region]
+    if name not in there.queues:
+        return f"The specified queue {queue} does not exist"
+    unknown = {} if role else {"aws:sourcearn": None, "aws:sourceaccount": None, "kms:viaservice": None}
+    keys = to_decrypt(there.queues[name], "kms:GenerateDataKey", "kms:Decrypt")
+    sends = [("sqs:SendMessage", queue), *((action, key, told | unknown) for action, key, told in keys)]
+    why = calls.act(service, account, region, sends, source=source, role=role)
+    if why is None:
+        given = {n: {"DataType": "String", "StringValue": text} for n, text in (attributes or {}).items()}
+        there.send_message(name, body, message_attributes=given)
+    return why
 
 
 @replaces(

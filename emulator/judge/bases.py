@@ -15,6 +15,7 @@ SNS_KMS = doc("sns/latest/dg/sns-key-management.html")
 DEPLOYMENT = guess("create a deployment by a role that lacks it")
 SQS_KMS = doc("AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html")
 POLLING = doc("lambda/latest/dg/services-sqs-configure.html")
+RECORDS = doc("lambda/latest/dg/invocation-async-retain-records.html")
 REPORTS = doc("codebuild/latest/userguide/test-permissions.html")
 
 # By the service that asks, or does something by itself, and the action; a service's name * is any.
@@ -31,6 +32,8 @@ BASES: dict[tuple[str, str], Basis] = {
     ("lambda", "kms:Decrypt"): guess("create a function by a role that may read its package, not decrypt it"),
     ("lambda", "lambda:ListTags"): MODEL,  # TagsError
     ("lambda by itself", "kms:Decrypt"): POLLING,
+    ("lambda by itself", "kms:GenerateDataKey"): SQS_KMS,
+    ("lambda", "sqs:SendMessage"): RECORDS,
     **{
         ("lambda", f"sqs:{verb}"): POLLING
         for verb in ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
@@ -61,6 +64,7 @@ BASES: dict[tuple[str, str], Basis] = {
     ("events", "codepipeline:StartPipelineExecution"): doc(
         "codepipeline/latest/userguide/create-S3-source-events-cfn.html"
     ),
+    ("events", "lambda:InvokeFunction"): doc("eventbridge/latest/userguide/eb-use-resource-based.html"),
     ("events", "sqs:SendMessage"): doc("eventbridge/latest/userguide/eb-rule-dlq.html"),
     **{
         ("codedeploy", f"codedeploy:{action}"): DEPLOYMENT

@@ -285,14 +285,6 @@ def test_a_function_s_code_is_changed_once_and_after_the_answer(accounts: Emulat
     assert [version["Version"] for version in versions] == ["$LATEST", "1", "2"]
 
 
-def test_how_a_function_is_invoked_asynchronously_can_be_changed(accounts: EmulatedAccounts) -> None:
-    client = function(accounts)
-    for attempts in (2, 0):
-        client.put_function_event_invoke_config(FunctionName="a-function", MaximumRetryAttempts=attempts)
-
-    assert client.get_function_event_invoke_config(FunctionName="a-function")["MaximumRetryAttempts"] == 0
-
-
 # CodeBuild
 
 
