@@ -11,7 +11,7 @@ from rehearsal.outcome import Rehearsal, Sent
 
 SAMPLES = ("greeting", "bad")  # of events/: one that is handled, and one that fails each time
 LONGEST = 60  # seconds that events get to come to an end
-LOOK = 0.2  # seconds between two looks
+LOOK = 0.5  # seconds between two looks
 
 
 def chosen(repository: Path) -> type[triggers.Trigger] | None:
@@ -35,10 +35,11 @@ def use(
         under_way += [
             (name, event, there, there.send(said)) for event, said in events.items() if name in running
         ]
-    deadline = time.monotonic() + LONGEST
-    while True:
+    deadline, ends = time.monotonic() + LONGEST, [""] * len(under_way)
+    while not all(ends):
         late = f"still tried after {LONGEST} s" if time.monotonic() > deadline else ""
-        became = [(name, event, there.became(sent) or late) for name, event, there, sent in under_way]
-        if all(end for *_, end in became):
-            return became
+        ends = [
+            end or there.became(sent) or late for end, (*_, there, sent) in zip(ends, under_way, strict=True)
+        ]
         time.sleep(LOOK)
+    return [(name, event, end) for (name, event, *_), end in zip(under_way, ends, strict=True)]

@@ -1,0 +1,148 @@
+"""The life of a function that a trigger invokes, up to its removal, and what is granted for that."""
+
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import triggers
+from emulator.calls import Check
+from emulator.judge import grants
+from emulator.judge.grants import Grant
+from emulator.judge.policies import name
+from rehearsal import demo
+from rehearsal.denials import OF_TRIGGERS
+from tests.worlds import DEV, FACTS, REGION, STAGE, TOOL, People, Rehearsed, World, terraform_of
+
+# What developers are granted for single triggers, by statement.
+OF_DEVELOPERS = {
+    "events": {"ConfigureInvocations", "LetServicesInvoke", "ManageRules", "PutEvents", "ReadWhoMayInvoke"},
+}
+ENOUGH = 60  # seconds
+
+
+@dataclass
+class Life:
+    """What was checked in the life of a function, what is granted for its trigger, and what is left."""
+
+    checks: list[Check]
+    granted: list[Grant]
+    left: list[str]
+
+    @property
+    def denied(self) -> list[Check]:
+        """Return what was denied."""
+        return [check for check in self.checks if check.denied]
+
+    @property
+    def unused(self) -> set[tuple[str, str, str]]:
+        """Return what no account has used: role, statement and action."""
+        accounts = Counter((name(grant.role), grant.sid) for grant in self.granted)
+        left: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        for grant, actions in grants.unused(self.granted, self.checks):
+            left[name(grant.role), grant.sid].update(actions)
+        return {
+            (*of, action)
+            for of, actions in left.items()
+            for action, count in actions.items()
+            if count == accounts[of]
+        }
+
+
+def live(rehearsed: Rehearsed, folder: Path, trigger: str, *edits: tuple[str, str, str]) -> Life:
+    """Plan, change and remove what stage has deployed, and create, change, use and remove a sandbox.
+
+    edits: file of deployment/, what stands there, and what then does.
+    """
+    with rehearsed.world.fork() as accounts:
+        world = World(rehearsed, accounts, folder)
+        granted = granted_for(world, trigger)
+        change_and_remove(world, edits)
+        play(world, trigger, edits)
+        calls = [*rehearsed.result.journal, *accounts.journal()]
+        checks = [check for call in calls for check in call.checks]
+        return Life(checks, granted, sorted(what_is_left(world)))
+
+
+def granted_for(world: World, trigger: str) -> list[Grant]:
+    """Return what the function's roles and developers are granted for its trigger."""
+    clients = (world.client("iam", each) for each in FACTS["environments"])
+    return [
+        grant
+        for grant in grants.granted(clients)
+        if (name(grant.role).startswith(world.name) and grant.policy in OF_TRIGGERS)
+        or (name(grant.role) == "acme-developer" and grant.sid in OF_DEVELOPERS[trigger])
+    ]
+
+
+def edit(folder: Path, edits: tuple[tuple[str, str, str], ...]) -> None:
+    """Change files; each change must find its place."""
+    for file, old, new in edits:
+        text = (folder / file).read_text()
+        assert old in text, old
+        (folder / file).write_text(text.replace(old, new))
+
+
+def change_and_remove(world: World, edits: tuple[tuple[str, str, str], ...]) -> None:
+    """Find nothing to change of what stage has deployed, change it, and destroy it, as its deployer."""
+    with ZipFile(world.stored()) as archive:
+        archive.extractall(world.folder / "release")
+    folder = world.folder / "release/deployment"
+    deployer = world.accounts.environment(STAGE["id"], REGION, f"{world.name}-deployer")
+    backend = {"bucket": STAGE["state_bucket"], "key": f"functions/{world.name}.tfstate", "region": REGION}
+    run = partial(terraform_of, world, folder, deployer)
+    inputs = ["-var=environment=stage", "-var-file=environments/stage.tfvars"]
+    run("init", *(f"-backend-config={k}={v}" for k, v in backend.items()))
+    run("plan", "-detailed-exitcode", *inputs)  # 2 if it has changes
+    edit(folder, edits)
+    run("apply", "-auto-approve", *inputs)
+    run("destroy", "-auto-approve", *inputs)
+
+
+def play(world: World, trigger: str, edits: tuple[tuple[str, str, str], ...]) -> None:
+    """Create, change, use and remove a sandbox, as a developer."""
+    run, folder = People(world), world.repository
+    demo.install(folder)
+    run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
+    edit(folder / "deployment", edits)
+    run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
+    run(TOOL, "send", "ada", "events/greeting.json")
+    settle(sandbox_of(world, trigger), world, "greeting")
+    run(TOOL, "sandbox-destroy", "ada")
+
+
+def sandbox_of(world: World, trigger: str) -> Any:
+    """Return the trigger of the sandbox."""
+    found = triggers.named(trigger)
+    assert found
+    client = partial(world.client, environment=DEV)
+    return found(client, f"{world.name}--sandbox-ada", DEV["id"], REGION)
+
+
+def settle(trigger: Any, world: World, sample: str) -> str:
+    """Put a sample into a trigger; return what becomes of it."""
+    sent = trigger.send(json.loads((world.repository / f"events/{sample}.json").read_text()))
+    deadline = time.monotonic() + ENOUGH
+    while not (end := trigger.became(sent)):
+        assert time.monotonic() < deadline, "it is still under way"
+        time.sleep(0.5)
+    return str(end)
+
+
+def what_is_left(world: World) -> Iterator[str]:
+    """Yield what is left of the function in stage, and of sandboxes."""
+    for environment in STAGE, DEV:
+        wanted = world.name if environment is STAGE else "--sandbox-"
+        functions = world.client("lambda", environment).list_functions()["Functions"]
+        found = [
+            *(each["FunctionName"] for each in functions),
+            *world.client("sqs", environment).list_queues().get("QueueUrls", []),
+            *(each["Name"] for each in world.client("events", environment).list_rules()["Rules"]),
+            *(each["Name"] for each in world.client("s3", environment).list_buckets()["Buckets"]),
+        ]
+        yield from (each for each in found if wanted in each and not each.endswith("-promoted"))
