@@ -25,6 +25,7 @@ from emulator import calls, cloudwatch
 from emulator.calls import MODEL, NOTHING, PERSON, AwsError, Call, claims, command, doc, operation, owner
 from emulator.execution_environment import ExecutionEnvironment, Outcome
 from emulator.judge.checks import RENAMED, Asked, derived, reads
+from emulator.judge.policies import statements
 from emulator.judge.verdict import Guarded, guards
 from emulator.mends import replaces
 from emulator.s3 import to_decrypt
@@ -267,8 +268,8 @@ def asked(call: Call, action: str) -> Asked:
         return
     name, _, qualifier = said["FunctionName"].rpartition(":function:")[2].partition(":")
     qualifier = f":{said.get('Qualifier') or qualifier}".rstrip(":")
-    let_in = {"lambda:principal": said["Principal"]} if call.operation == "AddPermission" else {}
-    yield action, f"arn:aws:lambda:{call.region}:{owner(call)}:function:{name}{qualifier}", let_in
+    function = f"arn:aws:lambda:{call.region}:{owner(call)}:function:{name}{qualifier}"
+    yield action, function, let_in(call, function) if "Permission" in call.operation else {}
     if call.operation == "CreateFunction" or (
         call.operation == "UpdateFunctionConfiguration" and said.get("Role")
     ):
@@ -284,6 +285,20 @@ def asked(call: Call, action: str) -> Asked:
         yield "lambda:ListTags", f"arn:aws:lambda:{call.region}:{owner(call)}:function:{name}", {}
     if said.get("Tags") and call.operation == "CreateFunction":
         yield "lambda:TagResource", f"arn:aws:lambda:{call.region}:{call.account}:function:{name}", {}
+
+
+@claims(
+    "lambda tells whom a statement of a function's policy lets in",
+    doc("service-authorization/latest/reference/list_awslambda.html"),
+)
+def let_in(call: Call, function: str) -> dict[str, Any]:
+    """Return the condition key of whom the statement lets in that a call adds to a policy, or removes."""
+    if call.operation == "AddPermission":
+        return {"lambda:principal": call.parameters["Principal"]}
+    of_function, _, _ = function_policy(call.region, function)
+    known = [each for each in statements(of_function or {}) if each["Resource"] == function]
+    named = (each["Principal"] for each in known if each["Sid"] == call.parameters.get("StatementId"))
+    return {"lambda:principal": next((who for each in named for who in each.values()), None)}
 
 
 @claims("lambda tells the function of a mapping", doc("lambda/latest/dg/lambda-api-permissions-ref.html"))

@@ -556,7 +556,7 @@ def test_a_function_s_policy_lets_in_who_calls_the_alias_that_it_names(judged: J
     assert judged.answers("lambda", "invoke", **invoked) == "AccessDeniedException"
 
 
-def test_a_condition_on_whom_a_function_s_policy_lets_in_holds_as_a_statement_is_added(
+def test_a_condition_on_whom_a_function_s_policy_lets_in_holds_as_a_statement_is_added_and_removed(
     judged: Judged,
 ) -> None:
     functions = judged.accounts.client("lambda", OURS, REGION)
@@ -565,13 +565,17 @@ def test_a_condition_on_whom_a_function_s_policy_lets_in_holds_as_a_statement_is
         archive.writestr("app.py", "")
     code = {"Code": {"ZipFile": package.getvalue()}, "Runtime": "python3.13", "Handler": "app.handle"}
     functions.create_function(FunctionName="it", Role=WRITTEN, **code)
+    actions = ["lambda:AddPermission", "lambda:RemovePermission"]
     condition = {"StringEquals": {"lambda:Principal": "sns.amazonaws.com"}}
-    judged.write(statement(action="lambda:AddPermission", resource="*", Condition=condition))
+    judged.write(statement(action=actions, resource="*", Condition=condition))
 
     for service, answer in ("events", "AccessDeniedException"), ("sns", ""):
-        let = {"StatementId": service, "Principal": f"{service}.amazonaws.com"}
-        added = {"FunctionName": "it", "Action": "lambda:InvokeFunction", **let}
+        added = {"StatementId": service, "Principal": f"{service}.amazonaws.com"}
+        added |= {"FunctionName": "it", "Action": "lambda:InvokeFunction"}
         assert judged.answers("lambda", "add_permission", **added) == answer
+        functions.add_permission(**added | {"StatementId": f"other-{service}"})
+        gone = {"FunctionName": "it", "StatementId": f"other-{service}"}
+        assert judged.answers("lambda", "remove_permission", **gone) == answer
 
 
 @pytest.mark.parametrize("service", ["codeconnections", "codestar-connections"])
