@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from moto.awslambda.models import lambda_backends
-from moto.core.exceptions import ServiceException
+from moto.core.exceptions import JsonRESTError, ServiceException
 
 from emulator import calls, cloudwatch, sqs
 from emulator.calls import MODEL, PACE, AwsError, Call, claims, doc, moment, now, operation
@@ -165,6 +165,8 @@ class Queue:
             self.take(Call("lambda", "Invoke", region, account, service, parameters=parameters), account)
         except ServiceException as refusal:
             return refusal
+        except JsonRESTError as gone:  # moto's, of a function that is not there
+            return AwsError(gone.error_type, gone.message, gone.code)
         return None
 
     def _begin(self, event: Event) -> None:

@@ -47,7 +47,9 @@ from emulator import (
     iam,
     logs,
     mends,
+    notifications,
     s3,
+    scheduler,
     secretsmanager,
     servicequotas,
     sqs,
@@ -63,7 +65,10 @@ from emulator.judge.verdict import SignedCall
 from emulator.lambda_ import Functions, check_rate
 
 # For what they answer and check.
-SERVICES = (codebuild, connections, dynamodb, iam, logs, secretsmanager, servicequotas, sqs, tags)
+SERVICES = (
+    *(codebuild, connections, dynamodb, iam, logs, notifications, scheduler, secretsmanager, servicequotas),
+    *(sqs, tags),
+)
 ANSWERS_KEPT, LARGEST_KEPT = 200, 100_000  # in bytes
 
 Judge = Callable[[SignedCall], list[Check]]
@@ -299,6 +304,7 @@ class Front:
         self.queue = asynchronous.Queue(self.world, self.functions, self.record)
         calls.act, calls.invoke = self.act, self.queue.ask
         threading.Thread(target=Pollers(self.world, self.functions, self.record).run, daemon=True).start()
+        threading.Thread(target=scheduler.Clock(self.world).run, daemon=True).start()
         itself = EmulatedAccounts()
         itself.url = self.url
         self.traffic = Traffic(self.world, itself.client)

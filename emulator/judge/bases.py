@@ -16,6 +16,7 @@ DEPLOYMENT = guess("create a deployment by a role that lacks it")
 SQS_KMS = doc("AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html")
 POLLING = doc("lambda/latest/dg/services-sqs-configure.html")
 RECORDS = doc("lambda/latest/dg/invocation-async-retain-records.html")
+SCHEDULE_POLICIES = doc("scheduler/latest/UserGuide/security_iam_id-based-policy-examples.html")
 REPORTS = doc("codebuild/latest/userguide/test-permissions.html")
 
 # By the service that asks, or does something by itself, and the action; a service's name * is any.
@@ -60,6 +61,15 @@ BASES: dict[tuple[str, str], Basis] = {
         (service, f"kms:{verb}"): SNS_KMS
         for service in ("cloudwatch", "events", "sns")
         for verb in ("Decrypt", "GenerateDataKey")
+    },
+    ("sns", "lambda:InvokeFunction"): doc("sns/latest/dg/sns-lambda-as-subscriber.html"),
+    ("sns", "sqs:SendMessage"): doc("sns/latest/dg/sns-configure-dead-letter-queue.html"),
+    ("scheduler", "lambda:InvokeFunction"): doc("scheduler/latest/UserGuide/setting-up.html"),
+    ("scheduler", "sqs:SendMessage"): doc("scheduler/latest/UserGuide/configuring-schedule-dlq.html"),
+    ("scheduler", "scheduler:DeleteSchedule"): SCHEDULE_POLICIES,
+    **{
+        ("scheduler", f"kms:{verb}"): SCHEDULE_POLICIES
+        for verb in ("Decrypt", "DescribeKey", "GenerateDataKey")
     },
     ("events", "codepipeline:StartPipelineExecution"): doc(
         "codepipeline/latest/userguide/create-S3-source-events-cfn.html"

@@ -35,6 +35,8 @@ TOLD = {
     "s3:x-amz-acl": "ACL",
     "s3:x-amz-server-side-encryption": "ServerSideEncryption",
     "s3:x-amz-server-side-encryption-aws-kms-key-id": "SSEKMSKeyId",
+    "sns:endpoint": "Endpoint",
+    "sns:protocol": "Protocol",
     "sts:externalid": "ExternalId",
     "sts:rolesessionname": "RoleSessionName",
 }
