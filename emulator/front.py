@@ -37,6 +37,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from emulator import (
+    apigateway,
     asynchronous,
     calls,
     cloudwatch,
@@ -44,6 +45,7 @@ from emulator import (
     codepipeline,
     connections,
     dynamodb,
+    execute_api,
     iam,
     logs,
     mends,
@@ -66,8 +68,8 @@ from emulator.lambda_ import Functions, check_rate
 
 # For what they answer and check.
 SERVICES = (
-    *(codebuild, connections, dynamodb, iam, logs, notifications, scheduler, secretsmanager, servicequotas),
-    *(sqs, tags),
+    *(apigateway, codebuild, connections, dynamodb, iam, logs, notifications, scheduler, secretsmanager),
+    *(servicequotas, sqs, tags),
 )
 ANSWERS_KEPT, LARGEST_KEPT = 200, 100_000  # in bytes
 
@@ -94,6 +96,8 @@ class Front:
         request = Request(environ)
         body = request.get_data()
         environ.update({"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))})
+        if api := execute_api.named(request):
+            return self.gateway.answer(request, api)(environ, start_response)
         answer = self.control if request.path.startswith(CONTROL) else self.answer
         return answer(request)(environ, start_response)
 
@@ -147,13 +151,23 @@ class Front:
         self.entries.append(entry)
         return entry
 
-    def serve(self, call: SignedCall, environ: dict[str, Any]) -> Response:
-        """Let the judge see a call; answer it ourselves if we can, else let moto."""
+    def judged(self, call: SignedCall) -> None:
+        """Let the judge see a call. Raises AwsError if it is denied."""
         with self.world:
             call.checks = self.judge(call)
         denied = next((check for check in call.checks if check.denied), None)
         if denied and self.enforcing:
             raise verdict.refusal(call.service, denied)
+
+    def admit(self, call: SignedCall, request: Request) -> str:
+        """Judge a request to an API; return the secret key of who sends it. Raises AwsError."""
+        secret = identify(call, request)
+        self.judged(call)
+        return secret
+
+    def serve(self, call: SignedCall, environ: dict[str, Any]) -> Response:
+        """Let the judge see a call; answer it ourselves if we can, else let moto."""
+        self.judged(call)
         check_rate(call)
         if (call.service, call.operation) == ("lambda", "Invoke"):
             later = call.parameters.get("InvocationType") == "Event"
@@ -302,6 +316,7 @@ class Front:
         self.url = f"http://127.0.0.1:{server.server_port}"
         self.functions = Functions(Path(folder), self.world, self.environment)
         self.queue = asynchronous.Queue(self.world, self.functions, self.record)
+        self.gateway = execute_api.Gateway(self.world, self.functions, self.admit, self.record)
         calls.act, calls.invoke = self.act, self.queue.ask
         threading.Thread(target=Pollers(self.world, self.functions, self.record).run, daemon=True).start()
         threading.Thread(target=scheduler.Clock(self.world).run, daemon=True).start()
@@ -333,10 +348,12 @@ def read_operation(call: Call, request: Request) -> None:
     target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
     call.operation = target or call.operation
     in_path: dict[str, Any] = {}
+    v2 = call.service == "apigateway" and request.path.startswith("/v2/")
+    model = "apigatewayv2" if v2 else call.service
     try:
-        service = get_service_model(call.service)
+        service = get_service_model(model)
         call.protocol = determine_request_protocol(service, request.content_type)
-        call.model, in_path = get_service_router(call.service).match(request)
+        call.model, in_path = get_service_router(model).match(request)
     except UnknownServiceError:
         return
     except NotFound:  # SDKs differ in how they prefix the target
@@ -358,8 +375,8 @@ def read_operation(call: Call, request: Request) -> None:
         call.parameters["Metadata"] = {k.lower(): v for k, v in call.parameters["Metadata"].items()}
 
 
-def identify(call: SignedCall, request: Request) -> None:
-    """Fill in who calls. Raises AwsError for credentials that are not of this world."""
+def identify(call: SignedCall, request: Request) -> str:
+    """Fill in who calls; return their secret key. Raises AwsError for credentials of elsewhere."""
     key = (request.headers.get("Authorization", "") + request.args.get("X-Amz-Credential", "")).split("/")[0]
     key = key.rpartition("=")[2]
     for account, partitions in list(iam_backends.items()):
@@ -370,7 +387,7 @@ def identify(call: SignedCall, request: Request) -> None:
                 call.carried = getattr(session, "carried", {})
             elif user := partitions["aws"].get_user_from_access_key_id(key):
                 call.principal = user.arn
-            return
+            return str(partitions["aws"].access_keys[key].secret_access_key)
     raise AwsError("InvalidClientTokenId", "these credentials are not of the emulated accounts", 403)
 
 

@@ -4,10 +4,12 @@ import time
 from collections import defaultdict
 from typing import Any
 
-from moto.logs.models import LogsBackend
+from moto.logs.models import LogsBackend, logs_backends
 
 from emulator.calls import AwsError, Call, doc
 from emulator.judge.checks import Asked, derived, reads
+from emulator.judge.policies import listed, parse
+from emulator.judge.verdict import Guarded, guards
 from emulator.mends import replaces
 
 READS_IN_A_SECOND = 5
@@ -39,3 +41,14 @@ def asked(call: Call, action: str) -> Asked:
         yield action, f"{groups}{said['logGroupName']}:*", {}
     if call.operation == "CreateLogGroup" and said.get("tags"):
         yield "logs:TagResource", f"{groups}{said['logGroupName']}", {}
+
+
+@guards("logs", rests=doc("AmazonCloudWatch/latest/logs/iam-access-control-overview-cwl.html"))
+def group_policies(region: str, resource: str) -> Guarded:
+    """Return the policies of an account for its log groups, as one."""
+    account = resource.split(":")[4]
+    documents = [
+        parse(each.policy_document) for each in logs_backends[account][region].resource_policies.values()
+    ]
+    found = [statement for document in documents for statement in listed(document["Statement"])]
+    return {"Version": "2012-10-17", "Statement": found} if found else None, account, False

@@ -19,6 +19,8 @@ RECORDS = doc("lambda/latest/dg/invocation-async-retain-records.html")
 SCHEDULE_POLICIES = doc("scheduler/latest/UserGuide/security_iam_id-based-policy-examples.html")
 REPORTS = doc("codebuild/latest/userguide/test-permissions.html")
 
+HTTP_APIS = "apigateway/latest/developerguide/http-api-"
+
 # By the service that asks, or does something by itself, and the action; a service's name * is any.
 BASES: dict[tuple[str, str], Basis] = {
     ("*", "iam:PassRole"): doc("IAM/latest/UserGuide/id_roles_use_passrole.html"),
@@ -41,6 +43,18 @@ BASES: dict[tuple[str, str], Basis] = {
     },
     **{("sqs", f"kms:{verb}"): SQS_KMS for verb in ("Decrypt", "GenerateDataKey")},
     ("sqs", "sqs:TagQueue"): doc("AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"),
+    **{
+        ("apigateway", f"logs:{action}"): doc(f"{HTTP_APIS}logging.html")
+        for action in (
+            *("CreateLogDelivery", "DeleteLogDelivery", "DescribeResourcePolicies", "GetLogDelivery"),
+            *("ListLogDeliveries", "PutResourcePolicy", "UpdateLogDelivery"),
+        )
+    },
+    ("apigateway", "lambda:InvokeFunction"): doc(f"{HTTP_APIS}troubleshooting-lambda.html"),
+    **{
+        ("delivery", f"logs:{action}"): doc("AmazonCloudWatch/latest/logs/AWS-logs-infrastructure-CWL.html")
+        for action in ("CreateLogStream", "PutLogEvents")
+    },
     ("lambda", "logs:CreateLogStream"): EXECUTION_ROLE,
     ("lambda", "logs:PutLogEvents"): EXECUTION_ROLE,
     ("lambda", "xray:PutTraceSegments"): doc("lambda/latest/dg/services-xray.html"),
