@@ -1,13 +1,14 @@
-"""Event source mappings: what Lambda takes from queues by itself and hands to functions. moto keeps them.
+"""Event source mappings: what Lambda takes from queues and streams and hands to functions. moto keeps them.
 
-Of a mapping one batch is handled at a time, where Lambda begins with five.
+Of a queue one batch is handled at a time, where Lambda begins with five. For streams see streams.py.
 """
 
 import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from moto.awslambda.models import EventSourceMapping, LambdaBackend, lambda_backends
@@ -16,38 +17,79 @@ from moto.core.utils import unix_time_millis
 from moto.sqs.models import sqs_backends
 
 from emulator import calls
-from emulator.calls import MODEL, PACE, AwsError, Call, claims, doc
+from emulator.calls import MODEL, NOTHING, PACE, AwsError, Call, claims, command, doc
 from emulator.lambda_ import Functions
 from emulator.mends import replaces
 from emulator.sqs import to_decrypt
 
-LOOK = 0.05  # seconds between two looks into the queues
+LOOK = 0.05  # seconds between two looks into the sources
 LAMBDA = "lambda.amazonaws.com"
-POLLS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+
+Work = tuple[str, Callable[[], None]]  # of what part of a source, and what to do with that
+
+
+class Source(ABC):
+    """A kind of event source: what Lambda must be able to do with it, and does.
+
+    actions: by which it takes events, in the function's role. refusal: what it says of a mapping without one.
+    """
+
+    actions: tuple[str, ...]
+    refusal: str
+
+    @abstractmethod
+    def find(self, mapping: EventSourceMapping) -> Any:
+        """Return what moto knows as a mapping's source, None if it has been deleted."""
+
+    def fault(self, source: Any, function: Any) -> str:
+        """Return why a source is refused though the function may take its events, empty if it is not."""
+        return ""
+
+    @abstractmethod
+    def left(self, mapping: EventSourceMapping, source: Any) -> int:
+        """Return how much of a source the function has not handled yet, nor Lambda given up."""
+
+    @abstractmethod
+    def work(self, poller: "Poller", mapping: EventSourceMapping, source: Any) -> Iterator[Work]:
+        """Yield what there is to do: of each part at most one thing is done at a time."""
+
+
+SOURCES: dict[str, Source] = {}  # by service
+
+
+def service_of(arn: str) -> str:
+    """Return the service of an ARN."""
+    return arn.split(":")[2]
+
+
+def on(source: str, action: str) -> str:
+    """Return the resource on which Lambda does an action with a source."""
+    return "*" if action.endswith(":ListStreams") else source
 
 
 @replaces(
-    LambdaBackend, "create_event_source_mapping", rests=doc("lambda/latest/dg/services-sqs-configure.html")
+    LambdaBackend,
+    "create_event_source_mapping",
+    rests=doc("lambda/latest/dg/invocation-eventsourcemapping.html"),
 )
 def create_mapping(backend: LambdaBackend, original: Any, spec: dict[str, Any]) -> EventSourceMapping:
-    """Refuse a function that may not take messages, or takes longer than they are hidden. AWS does, moto not.
+    """Refuse a source that the function may not take from, or that does not fit it. AWS does, moto not.
 
-    In AWS's words: https://github.com/aws/aws-cdk/issues/6770
+    In AWS's words: https://github.com/aws/aws-cdk/issues/6770, https://github.com/aws-amplify/amplify-cli/issues/12965
     """
-    source, function = spec["EventSourceArn"], backend.get_function(spec["FunctionName"])
-    for action in POLLS:
-        if calls.act(LAMBDA, backend.account_id, backend.region_name, [(action, source)], role=function.role):
-            message = "The provided execution role does not have permissions to call "
-            raise AwsError("InvalidParameterValueException", f"{message}{action[4:]} on SQS")
+    arn, function = spec["EventSourceArn"], backend.get_function(spec["FunctionName"])
+    kind = SOURCES[service_of(arn)]
+    for action in kind.actions:
+        asked = [(action, on(arn, action))]
+        if calls.act(LAMBDA, backend.account_id, backend.region_name, asked, role=function.role):
+            message = kind.refusal.format(action=action.partition(":")[2], source=arn)
+            raise AwsError("InvalidParameterValueException", message)
     mapping: EventSourceMapping = original(backend, spec)
-    queue = queue_of(mapping)
-    if queue.visibility_timeout < function.timeout:
+    source = kind.find(mapping)
+    source.lambda_event_source_mappings.clear()  # moto would run the function itself, by docker
+    if fault := kind.fault(source, function):
         backend.delete_event_source_mapping(mapping.uuid)
-        message = (
-            f"Queue visibility timeout: {queue.visibility_timeout} seconds is less than Function timeout: "
-        )
-        raise AwsError("InvalidParameterValueException", f"{message}{function.timeout} seconds")
-    queue.lambda_event_source_mappings.clear()  # moto would run the function itself, by docker
+        raise AwsError("InvalidParameterValueException", fault)
     mapping.function_arn = qualified(mapping.function_arn, spec["FunctionName"])
     return mapping
 
@@ -66,12 +108,6 @@ def qualified(arn: str, name: str) -> str:
     return ":".join([*arn.split(":")[:7], *name.rpartition(":function:")[2].split(":")[1:]])
 
 
-def queue_of(mapping: EventSourceMapping) -> Any:
-    """Return the queue of a mapping, None if it has been deleted."""
-    region, account, name = mapping.event_source_arn.split(":")[3:6]
-    return sqs_backends[account][region].queues.get(name)
-
-
 def mappings() -> Iterator[EventSourceMapping]:
     """Yield all mappings."""
     for regions in list(lambda_backends.values()):
@@ -79,68 +115,51 @@ def mappings() -> Iterator[EventSourceMapping]:
             yield from list(backend._event_source_mappings.values())
 
 
-class Pollers:
-    """What polls the queues of a world."""
+@command
+@claims("the command under_way", NOTHING)
+def under_way(account: str, function: str) -> int:
+    """Return how much of its sources a function of an account has not handled yet, nor Lambda given up."""
+    found = 0
+    for mapping in mappings():
+        kind, of = SOURCES[service_of(mapping.event_source_arn)], mapping.function_arn.split(":")
+        if (of[4], of[6]) == (account, function) and (source := kind.find(mapping)):
+            found += kind.left(mapping, source)
+    return found
+
+
+class Poller:
+    """What polls the sources of a world."""
 
     def __init__(self, world: threading.RLock, functions: Functions, record: Callable[..., Any]) -> None:
         """Poll for functions; world: held while moto's state is read or changed. record: keeps a call."""
-        self._world, self._functions, self._record = world, functions, record
-        self._busy: dict[str, threading.Thread] = {}
+        self.world, self._functions, self._record = world, functions, record
+        self._busy: dict[tuple[str, str], threading.Thread] = {}
 
     def run(self) -> None:
         """Poll for ever."""
         while True:
             time.sleep(LOOK)
             for mapping in mappings():
-                busy, queue = self._busy.get(mapping.uuid), queue_of(mapping)
-                if mapping.enabled and queue and queue.messages and not (busy and busy.is_alive()):
-                    self._busy[mapping.uuid] = threading.Thread(
-                        target=self.take, args=(mapping, queue), daemon=True
-                    )
-                    self._busy[mapping.uuid].start()
+                kind = SOURCES[service_of(mapping.event_source_arn)]
+                if mapping.enabled and (source := kind.find(mapping)):
+                    for part, do in kind.work(self, mapping, source):
+                        self._start((mapping.uuid, part), do)
 
-    @claims("lambda takes messages in batches", doc("lambda/latest/dg/with-sqs.html"))
-    def take(self, mapping: EventSourceMapping, queue: Any) -> None:
-        """Take a batch and hand it to the function; in the function's role, so nothing if that may not."""
-        minute = PACE["minute"]
-        until = time.monotonic() + (mapping.max_batch_window or 0) / 60 * minute
-        while time.monotonic() < until and len(queue.messages) < mapping.batch_size:
-            time.sleep(LOOK)
-        backend = lambda_backends[queue.account_id][queue.region]
-        here = (LAMBDA, queue.account_id, queue.region)
-        with self._world:
-            role = backend.get_function(mapping.function_arn).role
-            receives = [(POLLS[0], queue.queue_arn, {}), *to_decrypt(queue)]
-            if calls.act(*here, receives, role=role):
-                messages = []
-            else:
-                messages = hidden(queue, mapping.batch_size, queue.visibility_timeout / 60 * minute)
-        if messages:
-            failed = self.failures(mapping, messages)
-            done = [message for message in messages if message.id not in failed]
-            with self._world:
-                if done and calls.act(*here, [(POLLS[1], queue.queue_arn)], role=role) is None:
-                    for message in done:
-                        queue.delete_message(message.receipt_handle)
-        else:
-            time.sleep(minute)  # it does not look again at once
+    def _start(self, part: tuple[str, str], do: Callable[[], None]) -> None:
+        busy = self._busy.get(part)
+        if not (busy and busy.is_alive()):
+            self._busy[part] = threading.Thread(target=do, daemon=True)
+            self._busy[part].start()
 
-    @claims(
-        "of a batch the messages that failed come again",
-        doc("lambda/latest/dg/services-sqs-errorhandling.html"),
-    )
-    def failures(self, mapping: EventSourceMapping, messages: list[Any]) -> set[Any]:
-        """Invoke a function with messages; return which have failed, by what it answers."""
-        every = {message.id for message in messages}
-        answer = self.invoke(mapping, {"Records": [record_of(m, mapping) for m in messages]})
-        if answer is None or "FunctionError" in answer:
-            return every
-        if "ReportBatchItemFailures" not in (mapping.function_response_types or []):
-            return set()
-        said = json.loads(answer["Payload"] or b"null") or {}
-        named = said.get("batchItemFailures") or [] if isinstance(said, dict) else []
-        failed = {each.get("itemIdentifier") if isinstance(each, dict) else None for each in named}
-        return failed if failed <= every else every  # one that the batch does not have fails all
+    def role_of(self, mapping: EventSourceMapping) -> str:
+        """Return the role of a mapping's function."""
+        region, account = mapping.function_arn.split(":")[3:5]
+        return str(lambda_backends[account][region].get_function(mapping.function_arn).role)
+
+    def may(self, mapping: EventSourceMapping, actions: list[Any]) -> bool:
+        """Return whether Lambda may do actions in the role of a mapping's function."""
+        role = self.role_of(mapping)
+        return calls.act(LAMBDA, role.split(":")[4], mapping.region, actions, role=role) is None
 
     def invoke(self, mapping: EventSourceMapping, event: dict[str, Any]) -> dict[str, Any] | None:
         """Return how a function answers; None if it cannot be invoked."""
@@ -155,6 +174,84 @@ class Pollers:
             error = refusal.code
         self._record(call, 200 if answer else 400, error, began, clock)
         return answer
+
+
+def failed(mapping: EventSourceMapping, answer: dict[str, Any] | None, batch: Collection[str]) -> set[Any]:
+    """Return which of a batch have failed, by their identifiers and by what a function answers."""
+    every = set(batch)
+    if answer is None or "FunctionError" in answer:
+        return every
+    if "ReportBatchItemFailures" not in (mapping.function_response_types or []):
+        return set()
+    said = json.loads(answer["Payload"] or b"null") or {}
+    named = said.get("batchItemFailures") or [] if isinstance(said, dict) else []
+    found = {each.get("itemIdentifier") if isinstance(each, dict) else None for each in named}
+    return found if found <= every else every  # one that the batch does not have fails all
+
+
+class Queues(Source):
+    """Queues: a batch of messages is hidden while the function has it."""
+
+    actions = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+    refusal = "The provided execution role does not have permissions to call {action} on SQS"
+
+    def find(self, mapping: EventSourceMapping) -> Any:
+        """Return the queue of a mapping."""
+        region, account, name = mapping.event_source_arn.split(":")[3:6]
+        return sqs_backends[account][region].queues.get(name)
+
+    @claims(
+        "lambda refuses a queue that shows messages again before the function has ended",
+        doc("lambda/latest/dg/services-sqs-configure.html"),
+    )
+    def fault(self, source: Any, function: Any) -> str:
+        """Refuse a function that takes longer than messages are hidden."""
+        seconds = source.visibility_timeout
+        longer = f"seconds is less than Function timeout: {function.timeout} seconds"
+        return f"Queue visibility timeout: {seconds} {longer}" if seconds < function.timeout else ""
+
+    def left(self, mapping: EventSourceMapping, source: Any) -> int:
+        """Return how many messages there are, those that are hidden among them."""
+        return len(source._messages)
+
+    def work(self, poller: Poller, mapping: EventSourceMapping, source: Any) -> Iterator[Work]:
+        """Take a batch if there are messages."""
+        if source.messages:
+            yield "", lambda: self.take(poller, mapping, source)
+
+    @claims("lambda takes messages in batches", doc("lambda/latest/dg/with-sqs.html"))
+    def take(self, poller: Poller, mapping: EventSourceMapping, queue: Any) -> None:
+        """Take a batch and hand it to the function; in the function's role, so nothing if that may not."""
+        minute = PACE["minute"]
+        until = time.monotonic() + (mapping.max_batch_window or 0) / 60 * minute
+        while time.monotonic() < until and len(queue.messages) < mapping.batch_size:
+            time.sleep(LOOK)
+        receive, delete, _ = self.actions
+        with poller.world:
+            messages = []
+            if poller.may(mapping, [(receive, queue.queue_arn, {}), *to_decrypt(queue)]):
+                messages = hidden(queue, mapping.batch_size, queue.visibility_timeout / 60 * minute)
+        if messages:
+            failures = self.failures(poller, mapping, messages)
+            done = [message for message in messages if message.id not in failures]
+            with poller.world:
+                if done and poller.may(mapping, [(delete, queue.queue_arn)]):
+                    for message in done:
+                        queue.delete_message(message.receipt_handle)
+        else:
+            time.sleep(minute)  # it does not look again at once
+
+    @claims(
+        "of a batch the messages that failed come again",
+        doc("lambda/latest/dg/services-sqs-errorhandling.html"),
+    )
+    def failures(self, poller: Poller, mapping: EventSourceMapping, messages: list[Any]) -> set[Any]:
+        """Invoke a function with messages; return which have failed."""
+        answer = poller.invoke(mapping, {"Records": [record_of(m, mapping) for m in messages]})
+        return failed(mapping, answer, [message.id for message in messages])
+
+
+SOURCES["sqs"] = Queues()
 
 
 def hidden(queue: Any, count: int, seconds: float) -> list[Any]:

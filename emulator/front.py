@@ -47,6 +47,7 @@ from emulator import (
     dynamodb,
     execute_api,
     iam,
+    kinesis,
     logs,
     mends,
     notifications,
@@ -55,12 +56,13 @@ from emulator import (
     secretsmanager,
     servicequotas,
     sqs,
+    streams,
     tags,
 )
 from emulator.accounts import CONTROL, EmulatedAccounts, JournalEntry
 from emulator.calls import AwsError, Call, Caller, Check, owner
 from emulator.codedeploy import Traffic
-from emulator.event_sources import Pollers
+from emulator.event_sources import Poller
 from emulator.judge import verdict
 from emulator.judge.bases import basis
 from emulator.judge.verdict import SignedCall
@@ -68,8 +70,8 @@ from emulator.lambda_ import Functions, check_rate
 
 # For what they answer and check.
 SERVICES = (
-    *(apigateway, codebuild, connections, dynamodb, iam, logs, notifications, scheduler, secretsmanager),
-    *(servicequotas, sqs, tags),
+    *(apigateway, codebuild, connections, dynamodb, iam, kinesis, logs, notifications, scheduler),
+    *(secretsmanager, servicequotas, sqs, streams, tags),
 )
 ANSWERS_KEPT, LARGEST_KEPT = 200, 100_000  # in bytes
 
@@ -318,7 +320,7 @@ class Front:
         self.queue = asynchronous.Queue(self.world, self.functions, self.record)
         self.gateway = execute_api.Gateway(self.world, self.functions, self.admit, self.record)
         calls.act, calls.invoke = self.act, self.queue.ask
-        threading.Thread(target=Pollers(self.world, self.functions, self.record).run, daemon=True).start()
+        threading.Thread(target=Poller(self.world, self.functions, self.record).run, daemon=True).start()
         threading.Thread(target=scheduler.Clock(self.world).run, daemon=True).start()
         itself = EmulatedAccounts()
         itself.url = self.url
@@ -345,11 +347,12 @@ def read_operation(call: Call, request: Request) -> None:
     call.region, signing_name = scope.split("/")[2:4]
     named = {"monitoring": "cloudwatch", "servicequotas": "service-quotas"}
     call.service = named.get(signing_name, signing_name)
-    target = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+    prefix, _, target = request.headers.get("X-Amz-Target", "").rpartition(".")
     call.operation = target or call.operation
     in_path: dict[str, Any] = {}
     v2 = call.service == "apigateway" and request.path.startswith("/v2/")
     model = "apigatewayv2" if v2 else call.service
+    model = "dynamodbstreams" if prefix.startswith("DynamoDBStreams_") else model
     try:
         service = get_service_model(model)
         call.protocol = determine_request_protocol(service, request.content_type)

@@ -15,11 +15,14 @@ def asked(call: Call, action: str) -> Asked:
     """Yield what KMS checks; of an alias, the alias and its key."""
     said = call.parameters
     under: dict[str, Any] = {"kms:viaservice": None, "kms:encryptioncontext:*": None}
+    # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-request-alias
+    key = said.get("KeyId") or said.get("TargetKeyId")
+    under["kms:requestalias"] = key.rpartition(":")[2] if key and "alias/" in key else None
     for name, value in said.get("EncryptionContext", {}).items():
         under[f"kms:encryptioncontext:{name}".lower()] = value
     if alias := said.get("AliasName"):
         yield action, f"arn:aws:kms:{call.region}:{call.account}:{alias}", under
-    if key := said.get("KeyId") or said.get("TargetKeyId"):
+    if key:
         yield action, key_arn(key, owner(call), call.region), under
     elif not alias:
         yield from derived(call, action)

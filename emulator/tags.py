@@ -58,7 +58,9 @@ TAGS.update(
             "codepipeline",  # moto has none of its own
             lambda _, arn, name: CONNECTIONS.get(arn, {}).get("Tags"),
         ),
-        r"dynamodb:(table/([^/]+))(?:/.+)?": ("dynamodb", listed),
+        r"dynamodb:(table/([^/]+))(?:/index/.+)?": ("dynamodb", listed),
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/abac-streams.html
+        r"dynamodb:(table/[^/]+/stream/(.+))": ("dynamodb", lambda *_: None),  # none of its table's
         r"events:(event-bus/(.+))": ("events", listed),
         r"events:(rule/(.+))": ("events", by_arn),
         r"iam:(role/(.+))": ("iam", of_role),

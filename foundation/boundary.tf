@@ -76,6 +76,13 @@ data "aws_iam_policy_document" "functions_boundary" {
     ]
   }
 
+  # The stream of a table has no tags of the table: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/abac-streams.html
+  statement {
+    sid       = "UseStreamsOfWhatHasItsName"
+    actions   = [for action in local.of_streams : action if startswith(action, "dynamodb:")]
+    resources = ["arn:aws:dynamodb:${local.here}:table/${local.own}/stream/*"]
+  }
+
   dynamic "statement" {
     for_each = length(local.shared) == 0 ? [] : [local.shared]
 

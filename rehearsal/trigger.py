@@ -32,14 +32,16 @@ def use(
         name, account = environment["name"], environment["id"]
         client = partial(world.client, account=account, region=region)
         there = trigger(client, rehearsal.function, account, region)
+        left = partial(world.ask, "under_way", account=account, function=rehearsal.function)
         under_way += [
-            (name, event, there, there.send(said)) for event, said in events.items() if name in running
+            (name, event, left, there, there.send(said)) for event, said in events.items() if name in running
         ]
     deadline, ends = time.monotonic() + LONGEST, [""] * len(under_way)
     while not all(ends):
         late = f"still tried after {LONGEST} s" if time.monotonic() > deadline else ""
         ends = [
-            end or there.became(sent) or late for end, (*_, there, sent) in zip(ends, under_way, strict=True)
+            end or (not left() and there.became(sent)) or late
+            for end, (_, _, left, there, sent) in zip(ends, under_way, strict=True)
         ]
         time.sleep(LOOK)
     return [(name, event, end) for (name, event, *_), end in zip(under_way, ends, strict=True)]

@@ -17,6 +17,12 @@ SQS_KMS = doc("AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management
 POLLING = doc("lambda/latest/dg/services-sqs-configure.html")
 RECORDS = doc("lambda/latest/dg/invocation-async-retain-records.html")
 SCHEDULE_POLICIES = doc("scheduler/latest/UserGuide/security_iam_id-based-policy-examples.html")
+TABLE_KMS = doc("amazondynamodb/latest/developerguide/encryption.usagenotes.html")
+STREAM_KMS = doc("streams/latest/dev/permissions-user-key-KMS.html")
+TABLE_POLLING = doc(
+    "amazondynamodb/latest/developerguide/iam-policy-example-lamda-process-dynamodb-streams.html"
+)
+STREAM_POLLING = doc("lambda/latest/dg/services-kinesis-create.html")
 REPORTS = doc("codebuild/latest/userguide/test-permissions.html")
 
 HTTP_APIS = "apigateway/latest/developerguide/http-api-"
@@ -41,7 +47,29 @@ BASES: dict[tuple[str, str], Basis] = {
         ("lambda", f"sqs:{verb}"): POLLING
         for verb in ("DeleteMessage", "GetQueueAttributes", "ReceiveMessage")
     },
+    **{
+        ("lambda", f"dynamodb:{verb}"): TABLE_POLLING
+        for verb in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+    },
+    **{
+        ("lambda", f"kinesis:{verb}"): STREAM_POLLING
+        for verb in (
+            "DescribeStream",
+            "DescribeStreamSummary",
+            "GetRecords",
+            "GetShardIterator",
+            "ListShards",
+        )
+    },
     **{("sqs", f"kms:{verb}"): SQS_KMS for verb in ("Decrypt", "GenerateDataKey")},
+    **{("kinesis", f"kms:{verb}"): STREAM_KMS for verb in ("Decrypt", "GenerateDataKey")},
+    **{
+        ("dynamodb", f"kms:{verb}"): TABLE_KMS
+        for verb in (
+            *("CreateGrant", "Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey"),
+            *("GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo"),
+        )
+    },
     ("sqs", "sqs:TagQueue"): doc("AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"),
     **{
         ("apigateway", f"logs:{action}"): doc(f"{HTTP_APIS}logging.html")

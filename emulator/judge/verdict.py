@@ -161,9 +161,12 @@ def managed(policy: Any) -> Document:
 
 
 def resource_policy(region: str, action: str, resource: str) -> Guarded:
-    """Return the policy of a resource, the account that owns it, and whether it must at least delegate."""
+    """Return the policy of a resource, the account that owns it, and whether it must at least delegate.
+
+    A policy of a resource is about actions of that resource's own service.
+    """
     service, _, account, rest = (resource.split(":", 5)[2:6] + [""] * 4)[:4]
-    if service in GUARDS:
+    if service in GUARDS and action.startswith(f"{service}:"):
         return GUARDS[service](region, resource)
     if action != "sts:AssumeRole":
         return None, account, False

@@ -851,7 +851,7 @@ def may(judged: Judged, action: str, resource: str) -> bool:
     return judged.accounts.ask("act", **use, actions=[(action, resource)]) is None
 
 
-def test_a_stream_a_stage_and_an_index_have_the_tags_of_what_they_are_part_of(
+def test_a_stage_and_an_index_have_the_tags_of_what_they_are_part_of(
     accounts: EmulatedAccounts,
 ) -> None:
     tag, here = {"Key": "function", "Value": "hello"}, f"{REGION}:{OURS}"
@@ -910,7 +910,6 @@ def test_a_stream_a_stage_and_an_index_have_the_tags_of_what_they_are_part_of(
         "codedeploy:GetDeploymentGroup": f"arn:aws:codedeploy:{here}:deploymentgroup:it/live",
         "codepipeline:PutApprovalResult": f"arn:aws:codepipeline:{here}:it/Approve/Approve",
         "codepipeline:StartPipelineExecution": f"arn:aws:codepipeline:{here}:it",
-        "dynamodb:GetRecords": f"arn:aws:dynamodb:{here}:table/it/stream/2026",
         "dynamodb:Query": f"arn:aws:dynamodb:{here}:table/it/index/by-date",
         "kinesis:GetRecords": f"arn:aws:kinesis:{here}:stream/it",
         "logs:PutLogEvents": f"arn:aws:logs:{here}:log-group:/it:log-stream:a",
@@ -1070,3 +1069,14 @@ def test_twenty_thousand_cases_by_chance_agree_with_what_sets_say() -> None:
         assert found is ((action, where) in expected - denied), (seed, identity, boundary, resource)
         verdicts.append(found)
     assert 1_000 < sum(verdicts) < 19_000
+
+
+def test_a_key_that_is_named_by_an_alias_is_told_of_as_such(judged: Judged) -> None:
+    kms = judged.accounts.client("kms", OURS, REGION)
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/mine", TargetKeyId=key)
+    alias = {"StringEquals": {"kms:RequestAlias": "alias/mine"}}
+    judged.write(statement(action="kms:DescribeKey", resource="*", Condition=alias))
+
+    assert judged.answers("kms", "describe_key", KeyId="alias/mine") == ""
+    assert judged.answers("kms", "describe_key", KeyId=key) == "AccessDeniedException"
