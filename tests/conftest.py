@@ -65,7 +65,7 @@ def pytest_configure(config: Any) -> None:
 
 
 ORDER = (
-    *("triggers", "rehearsal", "organizations", "generation", "python"),
+    *("triggers", "rehearsal", "environments", "organizations", "generation", "python"),
     *("grants", "operations", "failures", "sandbox", "denials", "foundation", "deployment", "promoter"),
 )
 
