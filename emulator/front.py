@@ -57,6 +57,7 @@ from emulator import (
     servicequotas,
     sqs,
     streams,
+    ssm,
     tags,
 )
 from emulator.accounts import CONTROL, EmulatedAccounts, JournalEntry
@@ -71,7 +72,7 @@ from emulator.lambda_ import Functions, check_rate
 # For what they answer and check.
 SERVICES = (
     *(apigateway, codebuild, connections, dynamodb, iam, kinesis, logs, notifications, scheduler),
-    *(secretsmanager, servicequotas, sqs, streams, tags),
+    *(secretsmanager, servicequotas, sqs, ssm, streams, tags),
 )
 ANSWERS_KEPT, LARGEST_KEPT = 200, 100_000  # in bytes
 

@@ -154,13 +154,14 @@ data "aws_iam_policy_document" "pipelines_boundary" {
       "codedeploy:GetDeploymentGroup", "codedeploy:ListDeployments", "codedeploy:ListTagsForResource",
       "codedeploy:RegisterApplicationRevision", "codedeploy:TagResource", "codedeploy:UntagResource",
       "codedeploy:UpdateDeploymentGroup",
-      "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction", "lambda:GetAlias",
-      "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
+      "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction",
+      "lambda:DeleteFunctionConcurrency", "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
       "lambda:GetProvisionedConcurrencyConfig", "lambda:InvokeFunction", "lambda:ListAliases", "lambda:ListTags",
-      "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:TagResource", "lambda:UntagResource",
+      "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:PutFunctionConcurrency", "lambda:TagResource", "lambda:UntagResource",
       "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
       "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DeleteLogGroup", "logs:DescribeLogGroups",
       "logs:ListTagsForResource", "logs:PutLogEvents", "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
+      "ssm:GetParameter",
     ]
     resources = ["*"] # a ceiling, not a grant: on which of them, the roles' own policies say
   }
@@ -229,6 +230,21 @@ data "aws_iam_policy_document" "pipelines_boundary" {
       test     = "StringEquals"
       variable = "iam:PassedToService"
       values   = ["codedeploy.amazonaws.com", "lambda.amazonaws.com"]
+    }
+  }
+
+  # A plan asks whether secrets are there. Parameter Store encrypts each under its ARN.
+  # https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
+  statement {
+    sid       = "NoSecrets"
+    effect    = "Deny"
+    actions   = ["kms:Decrypt"]
+    resources = ["*"]
+
+    condition {
+      test     = "Null"
+      variable = "kms:EncryptionContext:PARAMETER_ARN"
+      values   = ["false"]
     }
   }
 

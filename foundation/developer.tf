@@ -107,6 +107,24 @@ data "aws_iam_policy_document" "developer" {
   }
 
   statement {
+    sid       = "KeepSecrets"
+    actions   = ["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"]
+    resources = ["arn:aws:ssm:${local.here}:parameter/*--sandbox-*"]
+  }
+
+  statement {
+    sid       = "EncryptSecrets"
+    actions   = ["kms:Encrypt"]
+    resources = [local.key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["ssm.${local.region}.amazonaws.com"]
+    }
+  }
+
+  statement {
     sid = "ManageLogs"
     actions = [
       "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:FilterLogEvents", "logs:ListTagsForResource", "logs:PutRetentionPolicy",

@@ -148,6 +148,25 @@ data "aws_iam_policy_document" "operator_pipelines" {
     }
   }
 
+  # They put secrets there and never read them. Names alone tell whose a secret is.
+  statement {
+    sid       = "PutSecrets"
+    actions   = ["ssm:DeleteParameter", "ssm:PutParameter"]
+    resources = ["arn:aws:ssm:${local.here}:parameter/*/*"]
+  }
+
+  statement {
+    sid       = "EncryptSecrets"
+    actions   = ["kms:Encrypt"]
+    resources = [local.key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["ssm.${local.region}.amazonaws.com"]
+    }
+  }
+
   statement {
     sid       = "FindKey"
     actions   = ["kms:DescribeKey"]

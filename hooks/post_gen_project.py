@@ -128,6 +128,7 @@ def main(
         "DESCRIPTION_MARKDOWN": markdown(answers["description"]),
         "ENVIRONMENTS": table(accounts),
         "FUNCTION": answers["function_name"],
+        "ORGANIZATION": accounts["organization"],
         "OPS_STATE_BUCKET": accounts["ops"]["state_bucket"],
         "PACKAGE": answers["function_name"].replace("-", "_"),
         "PROFILES": profiles(accounts).rstrip(),

@@ -17,6 +17,7 @@ from operations.sandbox import Sandbox, client, sandbox
 # Beside the hidden ones, what is not of the code, or is made from it.
 UNWATCHED = {"build", "deployment", "node_modules", "pipeline"}
 QUIET_MS = 5  # without another save, before one is taken up
+LOOK_MS = 50  # between two looks whether something was saved
 PAUSE_SECONDS = 10  # after the log could not be read
 
 
@@ -76,11 +77,15 @@ def main(name: str) -> None:
     gc.enable()  # the command has disabled it
     mine = sandbox(name)
     with mine.used():
+        saves = watch(
+            *watched(), step=QUIET_MS, rust_timeout=LOOK_MS, yield_on_timeout=True, raise_interrupt=True
+        )
+        next(saves)  # no save is missed from here on
         turns = Turns(mine, client("lambda"))
         turns.take()
-        # Whatever is saved from now on is waited for; the log's client takes its time.
+        # The log's client takes its time.
         Thread(target=lambda: show(Log(client("logs"), mine.full_name, before=0)), daemon=True).start()
-        for _ in watch(*watched(), step=QUIET_MS, raise_interrupt=True):
+        for _ in filter(None, saves):
             try:
                 turns.take()
             except SystemExit as problem:

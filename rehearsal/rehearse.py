@@ -22,7 +22,7 @@ from emulator.calls import Check
 from emulator.judge import grants
 from emulator.judge.policies import name
 from foundation import terraform
-from rehearsal import denials, foundation, report, trigger
+from rehearsal import denials, foundation, report, secrets, trigger
 from rehearsal.actions.action import Approval, Run
 from rehearsal.foundation import FoundationError
 from rehearsal.git import git
@@ -136,6 +136,10 @@ def promote(
     with part(rehearsal, screen, "pipelines") as step:
         apply_pipelines(world, rehearsal.facts, people, folder)
         step.text = f"{len(rehearsal.facts['environments'])} applied"
+
+    missing = [*secrets.put_placeholders(world, rehearsal.facts, github, rehearsal.function)]
+    if missing:
+        screen.say(f"A placeholder stands for the secrets {', '.join(missing)}.")
 
     def decide(approval: Approval) -> tuple[bool, str]:
         return options.approve, "rehearsed" if options.approve else "rejected in a rehearsal"

@@ -13,6 +13,7 @@ LISTED = doc("AmazonS3/latest/API/API_GetObject.html")
 S3_KMS = doc("AmazonS3/latest/userguide/UsingKMSEncryption.html")
 SNS_KMS = doc("sns/latest/dg/sns-key-management.html")
 DEPLOYMENT = guess("create a deployment by a role that lacks it")
+PARAMETER_KMS = doc("kms/latest/developerguide/services-parameter-store.html")
 SQS_KMS = doc("AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html")
 POLLING = doc("lambda/latest/dg/services-sqs-configure.html")
 RECORDS = doc("lambda/latest/dg/invocation-async-retain-records.html")
@@ -70,6 +71,7 @@ BASES: dict[tuple[str, str], Basis] = {
             *("GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo"),
         )
     },
+    **{("ssm", f"kms:{verb}"): PARAMETER_KMS for verb in ("Decrypt", "Encrypt")},
     ("sqs", "sqs:TagQueue"): doc("AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"),
     **{
         ("apigateway", f"logs:{action}"): doc(f"{HTTP_APIS}logging.html")

@@ -74,10 +74,13 @@ def context(call: Call) -> dict[str, Any]:
 
 
 def completed(action: str, keys: set[str], known: dict[str, Any]) -> dict[str, str | None]:
-    """Return what is known, and which of the keys that policies ask for are not sent; others stay out."""
-    found = dict(known)
-    for key in keys - set(known):
-        if any(fnmatchcase(key, each) for each in known if each.endswith("*")) or foreign(action, key):
+    """Return what is known, and which of the keys that policies ask for are not sent; others stay out.
+
+    What a key of KMS is used under, whoever asks for its use says.
+    """
+    found = {"kms:encryptioncontext:*": None, **known} if action.startswith("kms:") else dict(known)
+    for key in keys - set(found):
+        if any(fnmatchcase(key, each) for each in list(found) if each.endswith("*")) or foreign(action, key):
             found[key] = None
     return {key: value and str(value) for key, value in found.items() if value is not None or key in keys}
 

@@ -303,6 +303,23 @@ def approve_oneself(attack: Attack) -> None:
     )
 
 
+def secret(attack: Attack, role: str) -> None:
+    """Read a function's secret in production, in a role there."""
+    of_function = {"Name": f"/{NAME}/token", "Type": "SecureString", "KeyId": "alias/acme", "Value": "x"}
+    attack.owner("ssm", PROD).put_parameter(**of_function, Overwrite=True)
+    attack.as_role("ssm", role, PROD).get_parameter(Name=f"/{NAME}/token", WithDecryption=True)
+
+
+@chain("plan", "its function's secrets", "kms:Decrypt", "NoSecrets")
+def read_secrets_in_a_plan(attack: Attack) -> None:
+    secret(attack, PLANNER)
+
+
+@chain("deployment", "its function's secrets", "kms:Decrypt", "NoSecrets")
+def read_secrets_in_a_deployment(attack: Attack) -> None:
+    secret(attack, DEPLOYER)
+
+
 @chain("deployment", "to overwrite a package", "s3:PutObject", "NoPackageIsOverwritten")
 def overwrite_a_package(attack: Attack) -> None:
     found = attack.owner("s3").list_objects_v2(Bucket=DEV["artifacts_bucket"], Prefix=f"releases/{NAME}/")
@@ -551,6 +568,11 @@ def read_state(attack: Attack) -> None:
 
 
 # Operators
+
+
+@chain("operator", "a function's secrets", "ssm:GetParameter", "nothing allows it")
+def read_secrets_as_an_operator(attack: Attack) -> None:
+    secret(attack, "acme-operator")
 
 
 @chain(

@@ -73,6 +73,7 @@ def life(queued: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         policies = documents(world)
         run = People(world)
         change_pipelines(world)
+        keep_secret(world, STAGE, PROD)
         change_deployment(world)
         fail_to_promote(world)
         operate(world)
@@ -80,6 +81,7 @@ def life(queued: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         play(world, run)
         look(run)
         remove_deployment(world)
+        remove_secret(world, STAGE, PROD)
         remove_pipelines(world)
         calls = [*queued.result.journal, *accounts.journal()]
         yield Life(granted, [check for call in calls for check in call.checks], policies, what_is_left(world))
@@ -108,6 +110,7 @@ def edit(text: str, *changes: tuple[str, str]) -> str:
     return text
 
 
+A_SECRET = ("settings ", 'secrets = ["token"]\nsettings ')
 NO_TAGS = ("      environment  = var.environment\n", "")
 FEWER_TAGS = (", environment = var.environment", "")
 OTHER_TRUST = ('actions = ["sts:AssumeRole"]\n', 'sid = "Other"\n    actions = ["sts:AssumeRole"]\n')
@@ -133,6 +136,20 @@ def change_pipelines(world: World) -> None:
     apply_pipelines(world.accounts, FACTS, people, world.folder)
 
 
+def keep_secret(world: World, *places: dict[str, Any], role: str = "operator", of: str = QUEUE) -> None:
+    """Put a secret of a function into environments."""
+    secret = {"Name": f"/{of}/token", "Type": "SecureString", "KeyId": "alias/acme", "Value": "x"}
+    for place in places:
+        world.accounts.client("ssm", place["id"], REGION, f"acme-{role}").put_parameter(**secret)
+
+
+def remove_secret(world: World, *places: dict[str, Any], role: str = "operator", of: str = QUEUE) -> None:
+    """Remove a secret of a function from environments."""
+    for place in places:
+        store = world.accounts.client("ssm", place["id"], REGION, f"acme-{role}")
+        store.delete_parameter(Name=f"/{of}/token")
+
+
 def change_deployment(world: World) -> None:
     """Change whatever of the deployment can be changed, and the package, by promoting it to stage."""
     with ZipFile(io.BytesIO(world.release())) as archive:
@@ -148,8 +165,10 @@ def change_deployment(world: World) -> None:
             ("365", "400"),
             ("= 10\n", "= 20\n"),
             ('"AllAtOnce"', '"Canary10Percent5Minutes"'),
+            A_SECRET,
+            ("settings ", "reserved_concurrency = 5\nsettings "),
         ],
-        "environments/prod.tfvars": [("256", "512")],
+        "environments/prod.tfvars": [("256", "512"), A_SECRET],
     }
     changes = {folder + file: edit(files[folder + file], *found) for file, found in changed.items()}
     world.send(world.another("changed", file="another.txt", **changes))
@@ -236,17 +255,19 @@ def play(world: World, run: People) -> None:
     demo.install(world.repository)
     run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
     folder = world.repository / "deployment"
-    for path, *changes in (
-        (world.repository / "src/hello_queue/greeting.py", ("Hello", "Hi")),
-        (folder / "environments/dev.tfvars", ("256", "512"), ("365", "400"), ("= 10\n", "= 20\n")),
-        (folder / "trigger.tf", ("= 10\n", "= 9\n")),
-        (
-            folder / "permissions.tf",
-            ('"What ${local.function_name} may do"', '"What it may do"'),
-            ('sid       = "WriteLog"', 'sid       = "WriteItsLog"'),
-        ),
-        (folder / "versions.tf", FEWER_TAGS),
-    ):
+    sizes = [("256", "512"), ("365", "400"), ("= 10\n", "= 20\n"), A_SECRET]
+    keep_secret(world, DEV, role="developer", of=f"{QUEUE}--sandbox-ada")
+    words = [
+        ('"What ${local.function_name} may do"', '"What it may do"'),
+        ('sid       = "WriteLog"', 'sid       = "WriteItsLog"'),
+    ]
+    for path, changes in {
+        world.repository / "src/hello_queue/greeting.py": [("Hello", "Hi")],
+        folder / "environments/dev.tfvars": sizes,
+        folder / "trigger.tf": [("= 10\n", "= 9\n")],
+        folder / "permissions.tf": words,
+        folder / "versions.tf": [FEWER_TAGS],
+    }.items():
         path.write_text(edit(path.read_text(), *changes))
     run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
     run(TOOL, "invoke", "ada", "events/greeting.json")
@@ -258,6 +279,7 @@ def play(world: World, run: People) -> None:
     assert run.first_line(TOOL, "logs", "ada")
     run(TOOL, "sandboxes")
     run(TOOL, "sandbox-destroy", "ada")
+    remove_secret(world, DEV, role="developer", of=f"{QUEUE}--sandbox-ada")
 
 
 def look(run: People) -> None:

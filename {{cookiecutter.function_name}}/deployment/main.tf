@@ -26,11 +26,13 @@ resource "aws_lambda_function" "function" {
   memory_size   = var.memory_size
   timeout       = var.timeout
 
+  reserved_concurrent_executions = var.sandbox == null ? coalesce(var.reserved_concurrency, -1) : -1
+
   environment {
-    variables = {
+    variables = merge(var.settings, {
       POWERTOOLS_METRICS_NAMESPACE = local.accounts.organization
       POWERTOOLS_SERVICE_NAME      = local.function_name
-    }
+    })
   }
 
   logging_config {

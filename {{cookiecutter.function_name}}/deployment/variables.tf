@@ -49,6 +49,17 @@ variable "timeout" {
   }
 }
 
+variable "reserved_concurrency" {
+  description = "Executions at once that are kept for the function, and its most; null for what the account has left. Not for sandboxes."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = try(var.reserved_concurrency >= 0 && floor(var.reserved_concurrency) == var.reserved_concurrency, true)
+    error_message = "Lambda takes whole numbers from 0, by which nothing can invoke the function."
+  }
+}
+
 variable "log_retention_days" {
   description = "Days that the function's log is kept."
   type        = number

@@ -6,6 +6,7 @@ locals {
   alarms = [
     for alarm in ["canary", "duration", "errors", "throttles"] : "arn:aws:cloudwatch:${local.here}:alarm:${var.function_name}-${alarm}"
   ]
+  secrets = ["arn:aws:ssm:${local.here}:parameter/${var.function_name}/*"]
   traffic = [
     "arn:aws:codedeploy:${local.here}:application:${var.function_name}",
     "arn:aws:codedeploy:${local.here}:deploymentgroup:${var.function_name}/live",
@@ -22,6 +23,12 @@ data "aws_iam_policy_document" "deployer_function" {
       "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
     ]
     resources = [local.function, "${local.function}:*"]
+  }
+
+  statement {
+    sid       = "ReserveConcurrency"
+    actions   = ["lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"]
+    resources = [local.function]
   }
 
   statement {
@@ -58,6 +65,13 @@ data "aws_iam_policy_document" "deployer_function" {
       variable = "iam:PassedToService"
       values   = ["lambda.amazonaws.com"]
     }
+  }
+
+  # That they are there: what decrypts them, the boundary denies.
+  statement {
+    sid       = "FindSecrets"
+    actions   = ["ssm:GetParameter"]
+    resources = local.secrets
   }
 
   statement {

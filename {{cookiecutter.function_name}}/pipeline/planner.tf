@@ -18,6 +18,12 @@ data "aws_iam_policy_document" "planner" {
   }
 
   statement {
+    sid       = "FindSecrets"
+    actions   = ["ssm:GetParameter"]
+    resources = local.secrets
+  }
+
+  statement {
     sid       = "ReadLog"
     actions   = ["logs:ListTagsForResource"]
     resources = ["arn:aws:logs:${local.here}:log-group:/aws/lambda/${var.function_name}"]

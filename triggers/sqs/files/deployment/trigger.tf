@@ -26,6 +26,17 @@ variable "batch_window" {
   }
 }
 
+variable "maximum_concurrency" {
+  description = "Invocations at once that Lambda makes for the queue at most; null for as many as it takes."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = try(var.maximum_concurrency >= 2 && var.maximum_concurrency <= 1000, true)
+    error_message = "Lambda takes 2 to 1000 invocations."
+  }
+}
+
 locals {
   tries = 5 # fewer lose messages to throttling: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
   failures = {
@@ -48,6 +59,14 @@ resource "aws_lambda_event_source_mapping" "queue" {
   batch_size                         = var.batch_size
   maximum_batching_window_in_seconds = var.batch_window
   function_response_types            = ["ReportBatchItemFailures"]
+
+  dynamic "scaling_config" {
+    for_each = var.maximum_concurrency[*]
+
+    content {
+      maximum_concurrency = scaling_config.value
+    }
+  }
 
   # Lambda refuses a function that may not take messages.
   depends_on = [aws_iam_role_policy.trigger]

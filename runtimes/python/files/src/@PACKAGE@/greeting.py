@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from .settings import DEFAULT_LANGUAGE
+
 GREETINGS = {"de": "Hallo", "en": "Hello", "es": "Hola", "fr": "Bonjour"}
 
 
@@ -10,7 +12,7 @@ class Request:
     """Whom to greet, and in which language (a key of GREETINGS)."""
 
     name: str
-    language: str = "en"
+    language: str = DEFAULT_LANGUAGE
 
 
 def greet(request: Request) -> str:
