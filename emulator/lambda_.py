@@ -21,7 +21,7 @@ from moto.awslambda.responses import LambdaResponse
 from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
-from emulator import calls, cloudwatch
+from emulator import calls, cloudwatch, network
 from emulator.calls import MODEL, NOTHING, PERSON, AwsError, Call, claims, command, doc, operation, owner
 from emulator.execution_environment import ExecutionEnvironment, Outcome
 from emulator.judge.checks import RENAMED, Asked, derived, reads
@@ -274,6 +274,7 @@ def asked(call: Call, action: str) -> Asked:
         call.operation == "UpdateFunctionConfiguration" and said.get("Role")
     ):
         yield "iam:PassRole", said["Role"], {"iam:passedtoservice": "lambda.amazonaws.com"}
+    yield from network.asked(call)
     code = said.get("Code", said)
     if call.operation in ("CreateFunction", "UpdateFunctionCode") and code.get("S3Bucket"):
         version = code.get("S3ObjectVersion")

@@ -22,6 +22,11 @@ locals {
   of_buckets = ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"]
   of_keys    = ["kms:Decrypt", "kms:GenerateDataKey"]
   of_secrets = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"]
+  # With which Lambda itself puts a function into a network.
+  of_networks = [
+    "ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets", "ec2:UnassignPrivateIpAddresses",
+  ]
   observations = [
     "cloudwatch:PutMetricData", "dynamodb:ListStreams", "logs:CreateLogStream", "logs:PutLogEvents",
     "xray:PutTelemetryRecords", "xray:PutTraceSegments",
@@ -110,13 +115,26 @@ data "aws_iam_policy_document" "functions_boundary" {
     }
   }
 
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+  statement {
+    sid       = "UseNetworkAsLambdaItself"
+    actions   = local.of_networks
+    resources = ["*"]
+
+    condition {
+      test     = "Null"
+      variable = "lambda:SourceFunctionArn"
+      values   = ["true"]
+    }
+  }
+
   # Whoever else takes the role, since its trust or its keys have come into other hands, has nothing by it. What is
-  # spared, Lambda does for the function: it polls, and tells where an event has failed.
+  # spared, Lambda does for the function: it polls, tells where an event has failed, puts it into a network.
   # https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
   statement {
     sid         = "OnlyFromTheFunctionItself"
     effect      = "Deny"
-    not_actions = concat(local.of_streams, local.of_queues, local.of_targets, local.of_keys, local.observations)
+    not_actions = concat(local.of_streams, local.of_queues, local.of_targets, local.of_keys, local.of_networks, local.observations)
     resources   = ["*"]
 
     condition {
@@ -154,6 +172,7 @@ data "aws_iam_policy_document" "pipelines_boundary" {
       "codedeploy:GetDeploymentGroup", "codedeploy:ListDeployments", "codedeploy:ListTagsForResource",
       "codedeploy:RegisterApplicationRevision", "codedeploy:TagResource", "codedeploy:UntagResource",
       "codedeploy:UpdateDeploymentGroup",
+      "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs",
       "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction",
       "lambda:DeleteFunctionConcurrency", "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
       "lambda:GetProvisionedConcurrencyConfig", "lambda:InvokeFunction", "lambda:ListAliases", "lambda:ListTags",

@@ -107,6 +107,12 @@ data "aws_iam_policy_document" "developer" {
   }
 
   statement {
+    sid       = "SeeNetwork"
+    actions   = ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"]
+    resources = ["*"] # take no other
+  }
+
+  statement {
     sid       = "KeepSecrets"
     actions   = ["ssm:DeleteParameter", "ssm:GetParameter", "ssm:PutParameter"]
     resources = ["arn:aws:ssm:${local.here}:parameter/*--sandbox-*"]

@@ -13,6 +13,7 @@ LISTED = doc("AmazonS3/latest/API/API_GetObject.html")
 S3_KMS = doc("AmazonS3/latest/userguide/UsingKMSEncryption.html")
 SNS_KMS = doc("sns/latest/dg/sns-key-management.html")
 DEPLOYMENT = guess("create a deployment by a role that lacks it")
+NETWORK = doc("lambda/latest/dg/configuration-vpc.html")
 PARAMETER_KMS = doc("kms/latest/developerguide/services-parameter-store.html")
 SQS_KMS = doc("AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html")
 POLLING = doc("lambda/latest/dg/services-sqs-configure.html")
@@ -40,6 +41,13 @@ BASES: dict[tuple[str, str], Basis] = {
     ("lambda", "s3:GetObject"): CODE,
     ("lambda", "s3:GetObjectVersion"): LISTED,
     ("lambda", "kms:Decrypt"): guess("create a function by a role that may read its package, not decrypt it"),
+    **{
+        ("lambda", f"ec2:{verb}"): NETWORK
+        for verb in (
+            *("CreateNetworkInterface", "DeleteNetworkInterface", "DescribeNetworkInterfaces"),
+            *("DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcs"),
+        )
+    },
     ("lambda", "lambda:ListTags"): MODEL,  # TagsError
     ("lambda by itself", "kms:Decrypt"): POLLING,
     ("lambda by itself", "kms:GenerateDataKey"): SQS_KMS,

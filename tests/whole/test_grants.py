@@ -157,6 +157,7 @@ def change_deployment(world: World) -> None:
     folder = "deployment/"
     changed = {
         "permissions.tf": [('sid       = "WriteLog"', 'sid       = "WriteItsLog"')],
+        "failures.tf": [("14 * 24", "13 * 24")],
         "trigger.tf": [('sid       = "TakeMessages"', 'sid       = "TakeItsMessages"'), ("= 10\n", "= 9\n")],
         "traffic.tf": [(', "DEPLOYMENT_STOP_ON_REQUEST"', "")],
         "versions.tf": [FEWER_TAGS],

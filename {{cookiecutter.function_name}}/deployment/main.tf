@@ -46,8 +46,17 @@ resource "aws_lambda_function" "function" {
     mode = "Active"
   }
 
-  # Without its permissions a new function could be invoked before it may log.
-  depends_on = [aws_iam_role_policy.function]
+  dynamic "vpc_config" {
+    for_each = [for vpc in var.vpc[*] : vpc if length(vpc.subnets) > 0]
+
+    content {
+      subnet_ids         = vpc_config.value.subnets
+      security_group_ids = vpc_config.value.security_groups
+    }
+  }
+
+  # Without its permissions a new function could be invoked before it may log, and none can be put into a network.
+  depends_on = [aws_iam_role_policy.function, aws_iam_role_policy.network]
 }
 
 # Before callers see a version it must answer: the first one here, before there is an alias, the others in buildspec.yml.

@@ -7,6 +7,7 @@ locals {
     for alarm in ["canary", "duration", "errors", "throttles"] : "arn:aws:cloudwatch:${local.here}:alarm:${var.function_name}-${alarm}"
   ]
   secrets = ["arn:aws:ssm:${local.here}:parameter/${var.function_name}/*"]
+  in_vpc  = can(regex("(?m)^vpc\\s*=", file("${path.module}/../deployment/environments/${var.environment}.tfvars")))
   traffic = [
     "arn:aws:codedeploy:${local.here}:application:${var.function_name}",
     "arn:aws:codedeploy:${local.here}:deploymentgroup:${var.function_name}/live",
@@ -29,6 +30,16 @@ data "aws_iam_policy_document" "deployer_function" {
     sid       = "ReserveConcurrency"
     actions   = ["lambda:DeleteFunctionConcurrency", "lambda:PutFunctionConcurrency"]
     resources = [local.function]
+  }
+
+  dynamic "statement" {
+    for_each = local.in_vpc ? ["vpc"] : []
+
+    content {
+      sid       = "SeeNetwork"
+      actions   = ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"]
+      resources = ["*"] # take no other
+    }
   }
 
   statement {
