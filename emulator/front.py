@@ -56,8 +56,8 @@ from emulator import (
     secretsmanager,
     servicequotas,
     sqs,
-    streams,
     ssm,
+    streams,
     tags,
 )
 from emulator.accounts import CONTROL, EmulatedAccounts, JournalEntry

@@ -24,10 +24,10 @@ def asked(call: Call) -> Asked:
 
 @replaces(LambdaFunction, "__init__", rests=PAGE)
 def create(
-    function: Any, original: Any, account: str, spec: dict[str, Any], *args: Any, **kwargs: Any
+    function: Any, original: Any, account_id: str, spec: dict[str, Any], *args: Any, **kwargs: Any
 ) -> None:
     """Refuse a function whose role may not make the interfaces that it needs."""
-    original(function, account, spec, *args, **kwargs)
+    original(function, account_id, spec, *args, **kwargs)
     refuse(function, function.role, spec)
 
 

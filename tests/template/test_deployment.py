@@ -199,13 +199,37 @@ def test_values_that_aws_would_refuse_are_all_refused_before_it_is_asked(
         "memory_size": "127",
         "timeout": "901",
         "log_retention_days": "2",
+        "reserved_concurrency": "-1",
+        "secrets": '["a/b"]',
+        "settings": '{ AWS_REGION = "x" }',
         "traffic": "Canary20Percent5Minutes",
+        "vpc": '{ subnets = ["x"], security_groups = [] }',
     }
 
     inputs = [f"-var={name}={value}" for name, value in wrong.items()]
     said = world.terraform(deployed, "plan", "-no-color", *inputs).stderr
 
     assert sorted(re.findall(r'variable "(\w+)" \{', said)) == sorted(wrong)
+
+
+def test_a_network_and_reserved_concurrency_come_and_go_and_leave_nothing_behind(
+    world: World, deployed: Path
+) -> None:
+    def configuration() -> dict[str, Any]:
+        found = world.client("lambda").get_function(FunctionName="hello-lambda")
+        network = found["Configuration"].get("VpcConfig", {})
+        return {"in": network.get("SubnetIds", []), "reserved": found.get("Concurrency")}
+
+    before, own, seen = configuration(), world.own(), []
+    for network in '["x"]', "[]":
+        vpc = f"{{ subnets = {network}, security_groups = {network} }}"
+        world.terraform(deployed, "apply", "-auto-approve", f"-var=vpc={vpc}", "-var=reserved_concurrency=5")
+        seen.append((configuration()["in"], len(world.own())))
+    world.terraform(deployed, "apply", "-auto-approve")
+
+    assert seen == [(["x"], len(own) + 1), ([], len(own) + 1)]  # the permissions outlast it
+    assert configuration() == before
+    assert world.own() == own
 
 
 def test_a_version_that_fails_its_check_gets_no_traffic(world: World, deployed: Path) -> None:

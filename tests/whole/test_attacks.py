@@ -561,6 +561,17 @@ def decrypt_by_hand(attack: Attack) -> None:
     as_function(attack.accounts, "kms").decrypt(KeyId="alias/acme", CiphertextBlob=sealed)
 
 
+@chain(
+    "function",
+    "interfaces of the account's network",
+    "ec2:DeleteNetworkInterface",
+    "UseNetworkAsLambdaItself",
+)
+def remove_an_interface(attack: Attack) -> None:
+    attack.grant(NAME)
+    as_function(attack.accounts, "ec2").delete_network_interface(NetworkInterfaceId="eni-1")
+
+
 @chain("function", "the state of all functions", "s3:GetObject", "NoStateNoReleases")
 def read_state(attack: Attack) -> None:
     attack.grant(NAME)

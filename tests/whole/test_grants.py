@@ -110,6 +110,7 @@ def edit(text: str, *changes: tuple[str, str]) -> str:
     return text
 
 
+A_NETWORK = ("settings ", 'vpc = { subnets = ["x"], security_groups = ["x"] }\nsettings ')
 A_SECRET = ("settings ", 'secrets = ["token"]\nsettings ')
 NO_TAGS = ("      environment  = var.environment\n", "")
 FEWER_TAGS = (", environment = var.environment", "")
@@ -133,6 +134,8 @@ def change_pipelines(world: World) -> None:
     }.items():
         path = people / "pipeline" / file
         path.write_text(edit(path.read_text(), *changes))
+    stage = people / "deployment/environments/stage.tfvars"
+    stage.write_text(edit(stage.read_text(), A_NETWORK))
     apply_pipelines(world.accounts, FACTS, people, world.folder)
 
 
@@ -168,6 +171,7 @@ def change_deployment(world: World) -> None:
             ('"AllAtOnce"', '"Canary10Percent5Minutes"'),
             A_SECRET,
             ("settings ", "reserved_concurrency = 5\nsettings "),
+            A_NETWORK,
         ],
         "environments/prod.tfvars": [("256", "512"), A_SECRET],
     }
@@ -256,7 +260,7 @@ def play(world: World, run: People) -> None:
     demo.install(world.repository)
     run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
     folder = world.repository / "deployment"
-    sizes = [("256", "512"), ("365", "400"), ("= 10\n", "= 20\n"), A_SECRET]
+    sizes = [("256", "512"), ("365", "400"), ("= 10\n", "= 20\n"), A_SECRET, A_NETWORK]
     keep_secret(world, DEV, role="developer", of=f"{QUEUE}--sandbox-ada")
     words = [
         ('"What ${local.function_name} may do"', '"What it may do"'),
