@@ -9,6 +9,7 @@ import fnmatch
 import json
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -410,6 +411,24 @@ def policies(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
         for topic in sns.list_topics()["Topics"]:
             attributes = sns.get_topic_attributes(TopicArn=topic["TopicArn"])["Attributes"]
             yield topic["TopicArn"], json.loads(attributes["Policy"])
+
+
+# Characters, white space aside: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+LONGEST, LONGEST_OF_A_ROLE = 6_144, 10_240
+
+
+def test_no_policy_is_longer_than_iam_takes_and_a_role_s_together_are_not(world: World) -> None:
+    lengths, of_roles = dict[str, int](), Counter[str]()
+    for place, document in policies(world):
+        length = len(json.dumps(document, separators=(",", ":")))
+        role, _, policy = place.partition(" ")
+        if ":policy/" in place:
+            lengths[place] = length
+        elif ":role/" in place and policy != "trust":
+            of_roles[role] += length
+
+    assert max(lengths.values()) <= LONGEST, lengths
+    assert max(of_roles.values()) <= LONGEST_OF_A_ROLE, of_roles
 
 
 def test_every_policy_is_one_that_aws_knows_how_to_keep(world: World) -> None:
