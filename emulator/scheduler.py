@@ -65,7 +65,8 @@ def make(backend: EventBridgeSchedulerBackend, original: Any, **given: Any) -> S
         list(due(expression, given["schedule_expression_timezone"], now, now, now))
     except (LookupError, ValueError):
         raise AwsError("ValidationException", f"Invalid Schedule Expression {expression}.") from None
-    schedule: Schedule = original(backend, **given)
+    # What an update leaves out, too, is as in a new one, where moto keeps nothing.
+    schedule: Schedule = original(backend, **given | {"state": given["state"] or "ENABLED"})
     schedule.clock = moment(schedule.last_modified_date)  # type: ignore[attr-defined]
     return schedule
 

@@ -128,6 +128,20 @@ data "aws_iam_policy_document" "functions_boundary" {
     }
   }
 
+  # What invokes it on a schedule is encrypted for that schedule. Scheduler decrypts it in a role of the function.
+  # https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html
+  statement {
+    sid       = "DecryptItsSchedules"
+    actions   = ["kms:Decrypt"]
+    resources = [local.key_arn]
+
+    condition {
+      test     = "StringLike"
+      variable = "kms:EncryptionContext:aws:scheduler:schedule:arn"
+      values   = ["arn:aws:scheduler:${local.here}:schedule/${local.own}/*"]
+    }
+  }
+
   # Whoever else takes the role, since its trust or its keys have come into other hands, has nothing by it. What is
   # spared, Lambda does for the function: it polls, tells where an event has failed, puts it into a network.
   # https://docs.aws.amazon.com/lambda/latest/dg/permissions-source-function-arn.html
@@ -191,8 +205,16 @@ data "aws_iam_policy_document" "pipelines_boundary" {
     actions = [
       "lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping",
       "lambda:UpdateEventSourceMapping",
+      "lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission",
+      "lambda:DeleteFunctionEventInvokeConfig", "lambda:GetFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig",
       "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:SetQueueAttributes",
       "sqs:TagQueue", "sqs:UntagQueue",
+      "sns:CreateTopic", "sns:DeleteTopic", "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic",
+      "sns:ListTagsForResource", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:TagResource", "sns:Unsubscribe",
+      "sns:UntagResource",
+      "scheduler:CreateSchedule", "scheduler:CreateScheduleGroup", "scheduler:DeleteSchedule", "scheduler:DeleteScheduleGroup",
+      "scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource", "scheduler:TagResource",
+      "scheduler:UntagResource", "scheduler:UpdateSchedule",
     ]
     resources = ["*"]
   }
@@ -248,7 +270,7 @@ data "aws_iam_policy_document" "pipelines_boundary" {
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
-      values   = ["codedeploy.amazonaws.com", "lambda.amazonaws.com"]
+      values   = ["codedeploy.amazonaws.com", "lambda.amazonaws.com", "scheduler.amazonaws.com"]
     }
   }
 

@@ -131,6 +131,32 @@ data "aws_iam_policy_document" "developer" {
   }
 
   statement {
+    sid = "ConfigureInvocations"
+    actions = [
+      "lambda:DeleteFunctionEventInvokeConfig", "lambda:GetFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig",
+    ]
+    resources = ["arn:aws:lambda:${local.here}:function:*--sandbox-*"]
+  }
+
+  statement {
+    sid       = "LetServicesInvoke"
+    actions   = ["lambda:AddPermission", "lambda:RemovePermission"]
+    resources = ["arn:aws:lambda:${local.here}:function:*--sandbox-*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "lambda:Principal"
+      values   = ["sns.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "ReadWhoMayInvoke"
+    actions   = ["lambda:GetPolicy"]
+    resources = ["arn:aws:lambda:${local.here}:function:*--sandbox-*"]
+  }
+
+  statement {
     sid = "ManageLogs"
     actions = [
       "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:FilterLogEvents", "logs:ListTagsForResource", "logs:PutRetentionPolicy",
@@ -197,14 +223,51 @@ data "aws_iam_policy_document" "developer" {
   }
 
   statement {
-    sid       = "PassRolesToLambda"
+    sid       = "PassRolesToLambdaAndScheduler"
     actions   = ["iam:PassRole"]
     resources = [local.roles_in.sandboxes]
 
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
-      values   = ["lambda.amazonaws.com"]
+      values   = ["lambda.amazonaws.com", "scheduler.amazonaws.com"]
     }
+  }
+
+  statement {
+    sid = "ManageTopics"
+    actions = [
+      "sns:CreateTopic", "sns:DeleteTopic", "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic",
+      "sns:ListTagsForResource", "sns:Publish", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:TagResource", "sns:Unsubscribe", "sns:UntagResource",
+    ]
+    resources = ["arn:aws:sns:${local.here}:*--sandbox-*"] # with their subscriptions
+  }
+
+  statement {
+    sid       = "SubscribeFunctions"
+    actions   = ["sns:Subscribe"]
+    resources = ["arn:aws:sns:${local.here}:*--sandbox-*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "sns:Protocol"
+      values   = ["lambda"]
+    }
+
+    condition {
+      test     = "StringLike"
+      variable = "sns:Endpoint"
+      values   = ["arn:aws:lambda:${local.here}:function:*--sandbox-*"]
+    }
+  }
+
+  statement {
+    sid = "ManageSchedules"
+    actions = [
+      "scheduler:CreateSchedule", "scheduler:CreateScheduleGroup", "scheduler:DeleteSchedule", "scheduler:DeleteScheduleGroup",
+      "scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource", "scheduler:TagResource",
+      "scheduler:UntagResource", "scheduler:UpdateSchedule",
+    ]
+    resources = [for kind in ["schedule", "schedule-group"] : "arn:aws:scheduler:${local.here}:${kind}/*--sandbox-*"]
   }
 }

@@ -89,6 +89,29 @@ data "aws_iam_policy_document" "key" {
     }
   }
 
+  # What these services cannot hand to a function, they keep in its queue for that, if it lets them.
+  # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+  dynamic "statement" {
+    for_each = local.environment == null ? [] : ["sns"]
+
+    content {
+      sid       = "${title(statement.value)}ThatFailed"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = ["*"]
+
+      principals {
+        type        = "Service"
+        identifiers = ["${statement.value}.amazonaws.com"]
+      }
+
+      condition {
+        test     = "ArnLike"
+        variable = "kms:EncryptionContext:aws:sqs:arn"
+        values   = ["arn:aws:sqs:${local.here}:*-failures"]
+      }
+    }
+  }
+
   # The account is named, and the role by a condition: the role may not exist yet, and may be made again.
   dynamic "statement" {
     for_each = local.previous[*]

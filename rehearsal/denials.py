@@ -27,6 +27,11 @@ OF_FUNCTION = {
     "-builder": ("pipeline/builder.tf", "var.function_name", "${local.here}"),
     "-deployer": ("pipeline/deployer.tf", "var.function_name", "${local.here}"),
     "-planner": ("pipeline/planner.tf", "var.function_name", "${local.here}"),
+    "-scheduler": (
+        "deployment/trigger.tf",
+        "local.function_name",
+        "${local.accounts.region}:${local.account.id}",
+    ),
     "-traffic": ("pipeline/traffic.tf", "var.function_name", "${local.here}"),
 }
 

@@ -147,6 +147,18 @@ def queued(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
     return in_production(founded, shared, function_name=QUEUE, trigger="sqs")
 
 
+@pytest.fixture(scope="session")
+def notified(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
+    """The same with a function that notifications of a topic invoke."""
+    return in_production(founded, shared, function_name="hello-sns", trigger="sns")
+
+
+@pytest.fixture(scope="session")
+def scheduled(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
+    """The same with a function that a schedule invokes."""
+    return in_production(founded, shared, function_name="hello-schedule", trigger="schedule")
+
+
 def in_production(founded: EmulatedAccounts, shared: Path, **answers: str) -> Rehearsed:
     """Take the function of some answers to production, once for all workers."""
     folder = shared / f"rehearsed-{answers.get('trigger', 'none')}"

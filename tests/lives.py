@@ -17,11 +17,19 @@ from emulator.judge.grants import Grant
 from emulator.judge.policies import name
 from rehearsal import demo
 from rehearsal.denials import OF_TRIGGERS
-from tests.worlds import DEV, FACTS, REGION, STAGE, TOOL, People, Rehearsed, World, terraform_of
+from tests.worlds import DEV, FACTS, PROD, REGION, STAGE, TOOL, People, Rehearsed, World, terraform_of
 
 # What developers are granted for single triggers, by statement.
 OF_DEVELOPERS = {
     "events": {"ConfigureInvocations", "LetServicesInvoke", "ManageRules", "PutEvents", "ReadWhoMayInvoke"},
+    "schedule": {"ConfigureInvocations", "ManageSchedules", "PassRolesToLambdaAndScheduler"},
+    "sns": {
+        "ConfigureInvocations",
+        "LetServicesInvoke",
+        "ManageTopics",
+        "ReadWhoMayInvoke",
+        "SubscribeFunctions",
+    },
 }
 ENOUGH = 60  # seconds
 
@@ -89,16 +97,19 @@ def edit(folder: Path, edits: tuple[tuple[str, str, str], ...]) -> None:
 
 
 def change_and_remove(world: World, edits: tuple[tuple[str, str, str], ...]) -> None:
-    """Find nothing to change of what stage has deployed, change it, and destroy it, as its deployer."""
+    """Plan what is deployed, as prod's planner and stage's deployer, and change and destroy it in stage."""
     with ZipFile(world.stored()) as archive:
         archive.extractall(world.folder / "release")
     folder = world.folder / "release/deployment"
-    deployer = world.accounts.environment(STAGE["id"], REGION, f"{world.name}-deployer")
-    backend = {"bucket": STAGE["state_bucket"], "key": f"functions/{world.name}.tfstate", "region": REGION}
-    run = partial(terraform_of, world, folder, deployer)
-    inputs = ["-var=environment=stage", "-var-file=environments/stage.tfvars"]
-    run("init", *(f"-backend-config={k}={v}" for k, v in backend.items()))
-    run("plan", "-detailed-exitcode", *inputs)  # 2 if it has changes
+    for environment, role, lock in (PROD, "planner", "-lock=false"), (STAGE, "deployer", "-lock=true"):
+        credentials = world.accounts.environment(environment["id"], REGION, f"{world.name}-{role}")
+        run = partial(terraform_of, world, folder, credentials)
+        place = {"bucket": environment["state_bucket"], "key": f"functions/{world.name}.tfstate"}
+        backend = (f"-backend-config={name}={value}" for name, value in {**place, "region": REGION}.items())
+        run("init", "-reconfigure", *backend)
+        name = environment["name"]
+        inputs = [f"-var=environment={name}", f"-var-file=environments/{name}.tfvars", lock]
+        run("plan", "-detailed-exitcode", *inputs)  # 2 if it has changes
     edit(folder, edits)
     run("apply", "-auto-approve", *inputs)
     run("destroy", "-auto-approve", *inputs)
@@ -144,5 +155,10 @@ def what_is_left(world: World) -> Iterator[str]:
             *world.client("sqs", environment).list_queues().get("QueueUrls", []),
             *(each["Name"] for each in world.client("events", environment).list_rules()["Rules"]),
             *(each["Name"] for each in world.client("s3", environment).list_buckets()["Buckets"]),
+            *(each["TopicArn"] for each in world.client("sns", environment).list_topics()["Topics"]),
+            *(
+                each["Name"]
+                for each in world.client("scheduler", environment).list_schedule_groups()["ScheduleGroups"]
+            ),
         ]
         yield from (each for each in found if wanted in each and not each.endswith("-promoted"))

@@ -103,6 +103,20 @@ def test_a_schedule_that_is_off_invokes_nothing(accounts: EmulatedAccounts) -> N
     assert scheduled.events() == []
 
 
+def test_what_an_update_does_not_say_is_as_in_a_new_schedule(accounts: EmulatedAccounts) -> None:
+    scheduled = Scheduled(accounts)
+    scheduled.schedule("rate(1 day)", State="DISABLED")
+    own = scheduled.schedules.get_schedule(GroupName="a-group", Name="a-schedule")
+
+    named = {
+        name: own[name]
+        for name in ("FlexibleTimeWindow", "GroupName", "Name", "ScheduleExpression", "Target")
+    }
+    scheduled.schedules.update_schedule(**named)
+
+    assert scheduled.schedules.get_schedule(GroupName="a-group", Name="a-schedule")["State"] == "ENABLED"
+
+
 def test_a_copy_of_a_world_goes_on_with_its_schedules(accounts: EmulatedAccounts) -> None:
     scheduled = Scheduled(accounts)
     scheduled.schedule("rate(1 hour)")

@@ -52,8 +52,13 @@ def test_the_messages_of_an_event_are_sent_to_the_queue_of_the_sandbox(
     assert [f"sent as {message['MessageId']}" in done.stdout for message in messages] == [True] * 3
 
 
-def test_without_a_sandbox_it_says_how_to_create_one(queued: Desk) -> None:
-    assert "there is no sandbox ada yet; create it: make sandbox NAME=ada" in queued.send("greeting").stderr
+@pytest.mark.parametrize("trigger", ["schedule", "sns", "sqs"])
+def test_without_a_sandbox_it_says_how_to_create_one(
+    bake: Bake, organization: EmulatedAccounts, tmp_path: Path, trigger: str
+) -> None:
+    done = Desk(bake(trigger=trigger), organization, tmp_path).send("greeting")
+
+    assert "there is no sandbox ada yet; create it: make sandbox NAME=ada" in done.stderr
 
 
 def test_where_nothing_invokes_the_function_it_says_how_to_call_it(

@@ -468,6 +468,25 @@ def map_to_a_function(attack: Attack) -> None:
     )
 
 
+@chain(
+    "developer",
+    "what a function may do, by a schedule of a sandbox",
+    "iam:PassRole",
+    "PassRolesToLambdaAndScheduler",
+)
+def schedule_as_a_function(attack: Attack) -> None:
+    schedules, name = attack.as_role("scheduler", "acme-developer"), "x--sandbox-ada"
+    schedules.create_schedule_group(Name=name)
+    role = f"arn:aws:iam::{DEV['id']}:role{PATHS['functions']}{NAME}"
+    schedules.create_schedule(
+        GroupName=name,
+        Name=name,
+        ScheduleExpression="rate(1 minute)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": "arn:aws:scheduler:::aws-sdk:sqs:sendMessage", "RoleArn": role},
+    )
+
+
 @chain("developer", "a sandbox with the data of a function", "iam:CreateRole", "CreateRolesUnderTheBoundary")
 def tag_a_sandbox_as_a_function(attack: Attack) -> None:
     sandbox_role(attack, f"{NAME}--sandbox-eve", function=NAME)

@@ -1,0 +1,99 @@
+# What the deployer may do, and the planner read, of the trigger in deployment/trigger.tf, by this function's name.
+
+locals {
+  topic       = "arn:aws:sns:${local.here}:${var.function_name}"
+  topics      = [local.topic, "${local.topic}:*"] # with its subscriptions
+  topic_alarm = "arn:aws:cloudwatch:${local.here}:alarm:${var.function_name}-topic"
+}
+
+data "aws_iam_policy_document" "deployer_trigger" {
+  statement {
+    sid = "ManageTopic"
+    actions = [
+      "sns:CreateTopic", "sns:DeleteTopic", "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic",
+      "sns:ListTagsForResource", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:TagResource", "sns:Unsubscribe", "sns:UntagResource",
+    ]
+    resources = local.topics
+  }
+
+  statement {
+    sid       = "SubscribeFunction"
+    actions   = ["sns:Subscribe"]
+    resources = [local.topic]
+
+    condition {
+      test     = "StringEquals"
+      variable = "sns:Protocol"
+      values   = ["lambda"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "sns:Endpoint"
+      values   = ["${local.function}:live"]
+    }
+  }
+
+  statement {
+    sid       = "LetTopicInvoke"
+    actions   = ["lambda:AddPermission"]
+    resources = ["${local.function}:live"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "lambda:Principal"
+      values   = ["sns.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "LetItNoMore"
+    actions   = ["lambda:RemovePermission"]
+    resources = ["${local.function}:live"]
+  }
+
+  statement {
+    sid       = "ReadPermission"
+    actions   = ["lambda:GetPolicy"]
+    resources = ["${local.function}:live"]
+  }
+
+  statement {
+    sid       = "ManageTopicAlarm"
+    actions   = local.manage_alarm
+    resources = [local.topic_alarm]
+  }
+}
+
+data "aws_iam_policy_document" "planner_trigger" {
+  statement {
+    sid = "ReadTopic"
+    actions = [
+      "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource",
+    ]
+    resources = local.topics
+  }
+
+  statement {
+    sid       = "ReadPermission"
+    actions   = ["lambda:GetPolicy"]
+    resources = ["${local.function}:live"]
+  }
+
+  statement {
+    sid       = "ReadTopicAlarm"
+    actions   = local.read_alarm
+    resources = [local.topic_alarm]
+  }
+}
+
+resource "aws_iam_role_policy" "trigger" {
+  for_each = { for role, policy in {
+    deployer = data.aws_iam_policy_document.deployer_trigger.json
+    planner  = data.aws_iam_policy_document.planner_trigger.json
+  } : role => policy if contains(keys(local.roles), role) }
+
+  name   = "trigger"
+  role   = aws_iam_role.step[each.key].name
+  policy = each.value
+}
