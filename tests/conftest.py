@@ -65,7 +65,8 @@ def pytest_configure(config: Any) -> None:
 
 
 ORDER = (
-    *("triggers", "rehearsal", "environments", "organizations", "generation", "python"),
+    *("triggers", "trigger_schedule", "trigger_sns"),
+    *("rehearsal", "environments", "organizations", "generation", "python"),
     *("grants", "operations", "failures", "sandbox", "denials", "foundation", "deployment", "promoter"),
 )
 
