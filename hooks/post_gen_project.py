@@ -8,7 +8,6 @@ written for each environment. The common files are such a layer, which cookiecut
 import json
 import os
 import re
-import subprocess
 import sys
 
 WIRING = "wiring.json"
@@ -19,6 +18,7 @@ os.remove(WIRING)
 
 sys.dont_write_bytecode = True  # not into the template either
 sys.path.insert(0, GIVEN["template"])
+from hooks.git import GitError, git  # noqa: E402
 from hooks.lists import words  # noqa: E402
 from hooks.people import entrances, profiles, switch_role_link  # noqa: E402
 
@@ -86,15 +86,12 @@ def table(accounts: "dict[str, Any]") -> str:
 
 def revision(template: str, version: str) -> str:
     """Return the commit of a template, or its version if it is no checkout of Git's."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    command = ["git", "-c", "safe.directory=*", "rev-parse", "--show-prefix", "--verify", "HEAD"]
     try:
-        asked = subprocess.run(command, cwd=template, env=clean, capture_output=True, check=False)
-    except OSError:  # no Git here
+        said = git(template, "rev-parse", "--show-prefix", "--verify", "HEAD")
+    except GitError:
         return version
-    # The first line is where the template lies in its repository, empty if it is one of its own.
-    found = re.fullmatch(rb"\n([0-9a-f]+)\n", asked.stdout)
-    return found[1].decode() if found else version
+    # Before it stands where the template lies in a repository, if that is not its own.
+    return said if re.fullmatch("[0-9a-f]+", said) else version
 
 
 def without(facts: "Any", keys: "set[str]") -> "Any":

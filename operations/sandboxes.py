@@ -14,6 +14,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from hooks.git import GitError, git
 from operations import accounts
 from operations.package import PACKAGE
 from operations.repository import ACCOUNTS, ANSWERS, FUNCTION
@@ -63,8 +64,10 @@ def terraform(of: Sandbox, facts: dict[str, str], change: str) -> None:
 
 def owner() -> str:
     """Return whose sandboxes are created here, in characters that a tag may have."""
-    git = ["git", "config", "user.email"]
-    email = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    try:
+        email = git(".", "config", "user.email")
+    except GitError:  # nobody has said it
+        email = ""
     return re.sub("[^A-Za-z0-9 +=._:/@-]", "", email or getpass.getuser())
 
 

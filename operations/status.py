@@ -1,7 +1,6 @@
 """What runs in each environment, and how far it is behind the one before."""
 
 import json
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from hooks.git import GitError, NoGitError, git
 from operations import accounts
 from operations.repository import ACCOUNTS, FUNCTION
 
@@ -107,12 +107,12 @@ def state(pipelines: Any) -> str:
 
 def missing(revision: str, newer: str) -> int | None:
     """Return how many commits a revision lacks that a newer one has, None if this clone lacks one."""
-    command = ["git", "rev-list", "--count", f"{revision}..{newer}"]
     try:
-        counted = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        sys.exit("git is not on PATH; install it")
-    return int(counted.stdout) if counted.returncode == 0 else None
+        return int(git(".", "rev-list", "--count", f"{revision}..{newer}"))
+    except NoGitError as error:
+        sys.exit(str(error))
+    except GitError:
+        return None
 
 
 def age(then: datetime) -> str:

@@ -4,12 +4,12 @@ import argparse
 import json
 import os
 import shlex
-import shutil
 import signal
 import sys
 from pathlib import Path
 
 from emulator.accounts import EmulatedAccounts
+from hooks.git import GitError
 from rehearsal import people, report
 from rehearsal.outcome import Rehearsal, as_json
 from rehearsal.rehearse import Options, RehearsalError, emulation, provide_terraform, rehearse
@@ -48,8 +48,6 @@ def main(given: list[str] | None = None) -> int:
     options = Options(said.repository.resolve(), said.until, not said.reject, said.from_commit)
     try:
         with emulation() as (world, folder):
-            if shutil.which("git") is None:
-                raise RehearsalError("git is not on PATH; install it")
             provide_terraform(options.repository, screen)
             rehearsal = rehearse(options, screen, world, folder)
             conclude(rehearsal, screen, said.report.resolve())
@@ -57,7 +55,7 @@ def main(given: list[str] | None = None) -> int:
                 print(json.dumps(as_json(rehearsal), indent=2))
             if said.keep:
                 keep(world, rehearsal, folder, screen)
-    except RehearsalError as error:
+    except (GitError, RehearsalError) as error:
         print(f"rehearse: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

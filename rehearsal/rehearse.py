@@ -22,10 +22,10 @@ from emulator.calls import Check
 from emulator.judge import grants
 from emulator.judge.policies import name
 from foundation import terraform
+from hooks.git import GitError, clean, git
 from rehearsal import denials, foundation, report, secrets, trigger
 from rehearsal.actions.action import Approval, Run
 from rehearsal.foundation import FoundationError
-from rehearsal.git import git
 from rehearsal.outcome import Rehearsal
 from rehearsal.pipelines import Walker
 from rehearsal.processes import started
@@ -235,10 +235,8 @@ def begin(options: Options, screen: Screen) -> Rehearsal:
         )
     try:
         revision = git(source, "rev-parse", "--verify", f"{options.commit}^{{commit}}")
-    except (OSError, subprocess.CalledProcessError):
-        raise RehearsalError(
-            f"{source} has no commit {options.commit}; commit first: what is rehearsed is a commit"
-        ) from None
+    except GitError as error:
+        raise RehearsalError(f"{error}; commit first: what is rehearsed is a commit") from None
     facts = json.loads(git(source, "show", f"{revision}:accounts.json"))
     (backend, *_) = sorted((source / "pipeline/environments").glob("*.tfbackend"))
     function = backend.read_text("utf-8").split('"pipelines/')[1].split("/")[0]
@@ -267,7 +265,7 @@ def is_founded(world: EmulatedAccounts, facts: dict[str, Any]) -> bool:
 
 def apply_pipelines(world: EmulatedAccounts, facts: dict[str, Any], repository: Path, folder: Path) -> None:
     """Apply a function's pipelines to all environments, as an operator does. Raises RehearsalError."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    own = {name: value for name, value in clean(dict(os.environ)).items() if not name.startswith("AWS_")}
     role = f"{facts['organization']}-operator"
     credentials = world.environment(facts["ops"]["id"], facts["region"], role)
     command = ["make", f"-j{len(facts['environments'])}", "pipeline", "AUTO_APPROVE=1"]

@@ -15,9 +15,9 @@ import yaml
 
 from emulator.accounts import EmulatedAccounts, sdk
 from foundation import terraform
+from hooks.git import git
 from rehearsal import demo, people
 from rehearsal.actions.action import Run
-from rehearsal.git import git
 from rehearsal.outcome import Rehearsal
 from rehearsal.pipelines import Walker
 

@@ -12,9 +12,9 @@ from zipfile import ZipFile
 
 from emulator.connections import told_of_git
 from foundation import terraform
+from hooks.git import git
 from rehearsal import buildspec
 from rehearsal.actions.action import Action, ActionError
-from rehearsal.git import git
 
 # What a machine needs to install packages, and nothing else of its environment.
 OF_THE_MACHINE = re.compile(
@@ -110,6 +110,7 @@ class Build(Action):
         source = f"arn:aws:s3:::{self.store['location']}/{self.memory.artifacts[self.inputs()[0]]}"
         return {
             **own,
+            "GIT_CONFIG_GLOBAL": os.devnull,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "HOME": str(home),
             "XDG_CACHE_HOME": cache,

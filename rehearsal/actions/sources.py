@@ -1,11 +1,10 @@
 """Sources: a commit of GitHub, an object of S3."""
 
 import json
-import subprocess
 
 from emulator.connections import told_of_use
+from hooks.git import GitError, git
 from rehearsal.actions.action import Action, ActionError
-from rehearsal.git import git
 
 
 class Source(Action):
@@ -56,8 +55,8 @@ class Commit(Source):
         folder = self.walk.repositories[name]
         pinned = self.execution["pinned"].get(self.action["name"], {}).get("revisionValue")
         try:
-            commit = git(folder, "rev-parse", "--verify", f"{pinned or branch}^{{commit}}")
-        except subprocess.CalledProcessError:
+            commit = git(folder, "rev-parse", "--verify", f"{pinned or f'refs/heads/{branch}'}^{{commit}}")
+        except GitError:
             raise ActionError(
                 f"{name} has no branch {branch}" if not pinned else f"{name} has no commit {pinned}"
             ) from None

@@ -19,9 +19,9 @@ import pytest
 
 from emulator.accounts import EmulatedAccounts
 from foundation import terraform
+from hooks.git import git
 from rehearsal import demo, people
 from rehearsal.actions.action import Run
-from rehearsal.git import git
 from rehearsal.pipelines import Walker
 from tests.worlds import FACTS, NAME, PROD, REGION, STAGE, TOOL, Rehearsed, World
 

@@ -11,9 +11,9 @@ import pytest
 from emulator.accounts import EmulatedAccounts
 from emulator.calls import Caller, Check
 from emulator.judge.grants import Grant
+from hooks.git import git
 from rehearsal import demo, denials, report
 from rehearsal.cli import conclude
-from rehearsal.git import git
 from rehearsal.outcome import Rehearsal
 from rehearsal.rehearse import Options, rehearse
 from screen import Screen

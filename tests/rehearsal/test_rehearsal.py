@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from cookiecutter.main import cookiecutter
 
+from hooks.git import git
 from rehearsal import cli
 from rehearsal.foundation import Applying, FoundationError
-from rehearsal.git import git
 from rehearsal.outcome import as_json
 from rehearsal.rehearse import Options, RehearsalError, apply_pipelines, rehearse, stand
 from screen import Screen

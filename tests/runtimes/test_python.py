@@ -259,7 +259,7 @@ def test_a_package_holds_the_sources_and_what_their_dependencies_need(
     own = [name for name in names if name.startswith("hello_lambda/")]
     assert names == [*sorted(set(names) - set(own)), *sorted(own)]
     assert set(own) == {
-        f"hello_lambda/{file}.py" for file in ("__init__", "greeting", "handler", "observability")
+        f"hello_lambda/{file}.py" for file in ("__init__", "greeting", "handler", "observability", "settings")
     }
     metadata = [name for name in names if ".dist-info/" in name]
     assert {name.split("/")[-1] for name in metadata} == {"METADATA", "LICENSE"}

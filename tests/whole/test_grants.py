@@ -26,8 +26,8 @@ from emulator.judge.bases import BASES
 from emulator.judge.checks import AWS, RENAMED, asked
 from emulator.judge.grants import Grant
 from emulator.judge.policies import UnknownError, applies, listed, name
+from hooks.git import git
 from rehearsal import demo
-from rehearsal.git import git
 from rehearsal.rehearse import apply_pipelines
 from tests.conftest import needs
 from tests.lives import OF_DEVELOPERS

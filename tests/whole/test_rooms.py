@@ -12,9 +12,10 @@ MAY_IMPORT: dict[str, list[str]] = {
     "emulator": [],
     "foundation": ["hooks.accounts_file", "hooks.people", "screen"],
     "hooks": [],
-    "operations": ["hooks.accounts_file", "hooks.people", "screen", "triggers"],
+    "operations": ["hooks.accounts_file", "hooks.git", "hooks.people", "screen", "triggers"],
     "rehearsal": [
-        *("emulator", "foundation.terraform", "hooks.accounts_file", "hooks.people", "screen", "triggers"),
+        *("emulator", "foundation.terraform", "hooks.accounts_file", "hooks.git", "hooks.people"),
+        *("screen", "triggers"),
     ],
     "screen": [],
     "triggers": [],

@@ -20,13 +20,20 @@ from pathlib import Path
 DEPLOYED = [".terraform-version", "accounts.json", "deployment", "events"]
 DOTTED = [".terraform-version", "deployment/.terraform.lock.hcl"]  # lest an artifact lose them
 PACKAGE = Path("build/package.zip")
+# Nobody's settings change what a release is.
+SETTINGS = (
+    *(f"core.attributesFile={os.devnull}", "i18n.logOutputEncoding=UTF-8", "log.showSignature=false"),
+    "status.showUntrackedFiles=normal",
+)
+PLAIN = [part for setting in SETTINGS for part in ("-c", setting)]
 RELEASE = Path("build/release")
 SANDBOX = Path("build/sandbox.json")
 
 
 def git(*arguments: str) -> bytes:
-    """Return what a git command prints; if it fails, it has said why."""
-    done = subprocess.run(["git", *arguments], check=False, stdout=subprocess.PIPE)
+    """Return what a git command prints of this repository; if it fails, it has said why."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(["git", *PLAIN, *arguments], check=False, stdout=subprocess.PIPE, env=own)
     return done.stdout if done.returncode == 0 else sys.exit("commit first: a release is of a commit")
 
 
@@ -36,7 +43,7 @@ def summary(revision: str, subject: str, author: str, limit: int = 248) -> str:
     Lambda's descriptions are the tightest place: 256 characters, a sandbox's with a word before the line.
     """
     start, end = f"{revision[:12]} ", f" ({printable(author)[:60]})"
-    return start + printable(subject)[: limit - len(start) - len(end)].rstrip() + end
+    return (start + printable(subject)[: limit - len(start) - len(end)]).rstrip() + end
 
 
 def printable(text: str) -> str:
@@ -48,8 +55,8 @@ def printable(text: str) -> str:
 def facts(runtime: str, handler: str) -> dict[str, str]:
     """Return what release.json says of the package and the commit that is checked out."""
     template = json.loads(Path("template.json").read_text("utf-8"))
-    commit = git("log", "-1", "--format=%H%n%an%n%s").decode(errors="replace")
-    revision, author, subject = commit.rstrip("\n").split("\n")
+    commit = git("log", "-1", "--format=%H%x00%an%x00%s").decode(errors="replace")
+    revision, author, subject = commit.removesuffix("\n").split("\0")
     return {
         "function": template["answers"]["function_name"],
         "revision": revision,
@@ -78,7 +85,8 @@ def assemble(release: dict[str, str]) -> None:
 
     shutil.rmtree(RELEASE, ignore_errors=True)
     RELEASE.mkdir(parents=True)
-    with tarfile.open(fileobj=io.BytesIO(git("archive", "HEAD", *DEPLOYED))) as files:
+    committed = git("-c", "core.autocrlf=false", "archive", "HEAD", *DEPLOYED)
+    with tarfile.open(fileobj=io.BytesIO(committed)) as files:
         files.extractall(RELEASE, filter="data")
     for name in DOTTED:
         (RELEASE / name).rename((RELEASE / name).with_name((RELEASE / name).name.lstrip(".")))

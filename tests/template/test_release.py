@@ -1,0 +1,64 @@
+"""A release is of what is committed, whatever Git is set to on the machine that builds it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hooks.git import git
+from rehearsal.demo import commit
+from tests.conftest import Bake
+
+
+@pytest.fixture
+def repository(bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A committed repository with a package, where Git writes lines as on Windows and shows signatures."""
+    repository = bake()
+    commit(repository)
+    (repository / "build").mkdir()
+    (repository / "build/package.zip").write_bytes(b"a package")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".gitconfig").write_text("[core]\nautocrlf = true\n[log]\nshowSignature = true\n")
+    return repository
+
+
+def released(repository: Path, **variables: str) -> dict[str, Any]:
+    """Assemble a release and return what it says of itself."""
+    command = [sys.executable, "scripts/release.py", "python3.13", "handler.handle"]
+    subprocess.run(command, cwd=repository, env=os.environ | variables, check=True)
+    facts: dict[str, Any] = json.loads((repository / "build/release/release.json").read_bytes())
+    return facts
+
+
+def test_lines_end_as_committed(repository: Path) -> None:
+    released(repository)
+
+    files = [path for path in (repository / "build/release").rglob("*") if path.is_file()]
+    assert len(files) > 10
+    assert [path for path in files if b"\r\n" in path.read_bytes()] == []
+
+
+def test_another_repository_that_the_process_names_is_not_meant(
+    repository: Path, bake: Bake, tmp_path: Path
+) -> None:
+    other = bake(function_name="another")
+    commit(other, "Of another")
+
+    facts = released(repository, GIT_DIR=str(other / ".git"), GIT_WORK_TREE=str(other))
+
+    assert facts["subject"] == "Born from the template"
+    assert facts["revision"] == git(repository, "rev-parse", "HEAD")
+
+
+def test_a_commit_without_a_message_is_released(repository: Path) -> None:
+    who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    git(repository, *who, "commit", "--amend", "--allow-empty-message", "--message", "", "--no-edit")
+
+    facts = released(repository)
+
+    assert (facts["author"], facts["subject"]) == ("lambda-template", "")
+    assert facts["summary"] == f"{facts['revision'][:12]} (lambda-template)"
