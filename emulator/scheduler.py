@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -91,15 +92,18 @@ class Clock:
             time.sleep(LOOK)
             before, looked = looked, time.monotonic()
             passed = timedelta(minutes=(looked - before) / max(PACE["minute"], FASTEST))
-            backends = [
-                each for regions in list(scheduler_backends.values()) for each in list(regions.values())
-            ]
-            for backend in backends:
-                for group in list(backend.schedule_groups.values()):
-                    for schedule in list(group.schedules.values()):
-                        for when in self._due(schedule, passed):
-                            time_of_it = Time(self._world, backend, schedule, group.arn, when)
-                            threading.Thread(target=time_of_it.come, daemon=True).start()
+            with self._world:  # lest a schedule be seen that is half made
+                come = list(self._come(passed))
+            for one in come:
+                threading.Thread(target=one.come, daemon=True).start()
+
+    def _come(self, passed: timedelta) -> Iterator["Time"]:
+        """Let time pass; yield what was due meanwhile."""
+        for backend in (each for regions in scheduler_backends.values() for each in regions.values()):
+            for group in backend.schedule_groups.values():
+                for schedule in group.schedules.values():
+                    for when in self._due(schedule, passed):
+                        yield Time(self._world, backend, schedule, group.arn, when)
 
     def _due(self, schedule: Any, passed: timedelta) -> list[datetime]:
         """Let time pass for a schedule; return when it was due meanwhile."""
@@ -142,7 +146,8 @@ class Time:
         schedule = self.schedule
         if schedule.action_after_completion == "DELETE" and schedule.schedule_expression.startswith("at("):
             with self.world:
-                self.backend.schedule_groups[schedule.group_name].schedules.pop(schedule.name, None)
+                if group := self.backend.schedule_groups.get(schedule.group_name):
+                    group.schedules.pop(schedule.name, None)
 
     def _try(self, given: str) -> ServiceException | None:
         """Have Lambda take what the schedule gives; return why it does not."""
