@@ -19,7 +19,7 @@ locals {
     "states:StartExecution",
   ]
   of_targets = ["events:PutEvents", "lambda:InvokeFunction", "sns:Publish"]
-  of_buckets = ["s3:DeleteObject", "s3:GetObject", "s3:ListBucket", "s3:PutObject"]
+  of_buckets = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject"]
   of_keys    = ["kms:Decrypt", "kms:GenerateDataKey"]
   of_secrets = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"]
   # With which Lambda itself puts a function into a network.
@@ -205,6 +205,7 @@ data "aws_iam_policy_document" "pipelines_boundary" {
     actions = [
       "lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping",
       "lambda:UpdateEventSourceMapping",
+      "events:*Rule", "events:*Targets", "events:ListTagsForResource", "events:TagResource", "events:UntagResource",
       "lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission",
       "lambda:DeleteFunctionEventInvokeConfig", "lambda:GetFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig",
       "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:SetQueueAttributes",
@@ -215,6 +216,16 @@ data "aws_iam_policy_document" "pipelines_boundary" {
       "scheduler:*", # which are two more, that list; a policy may have 6,144 characters
     ]
     resources = ["*"]
+  }
+
+  # Those of the foundation aside. Some actions by their beginnings: a boundary may have 6,144 characters.
+  statement {
+    sid = "DeployBuckets"
+    actions = [
+      "s3:CreateBucket", "s3:DeleteBucket*", "s3:Get*Configuration", "s3:GetBucket*", "s3:ListBucket", "s3:PutBucket*",
+      "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration",
+    ]
+    not_resources = values(local.bucket_arns)
   }
 
   statement {

@@ -146,7 +146,7 @@ data "aws_iam_policy_document" "developer" {
     condition {
       test     = "StringEquals"
       variable = "lambda:Principal"
-      values   = ["sns.amazonaws.com"]
+      values   = ["events.amazonaws.com", "sns.amazonaws.com"]
     }
   }
 
@@ -154,6 +154,47 @@ data "aws_iam_policy_document" "developer" {
     sid       = "ReadWhoMayInvoke"
     actions   = ["lambda:GetPolicy"]
     resources = ["arn:aws:lambda:${local.here}:function:*--sandbox-*"]
+  }
+
+  statement {
+    sid = "ManageRules"
+    actions = [
+      "events:DeleteRule", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:PutRule",
+      "events:PutTargets", "events:RemoveTargets", "events:TagResource", "events:UntagResource",
+    ]
+    resources = ["arn:aws:events:${local.here}:rule/*--sandbox-*"]
+  }
+
+  statement {
+    sid = "ManageBuckets"
+    actions = [
+      "s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:GetAccelerateConfiguration", "s3:GetBucketAcl",
+      "s3:GetBucketCORS", "s3:GetBucketLogging", "s3:GetBucketNotification", "s3:GetBucketObjectLockConfiguration",
+      "s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock", "s3:GetBucketRequestPayment", "s3:GetBucketTagging",
+      "s3:GetBucketVersioning", "s3:GetBucketWebsite", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration",
+      "s3:GetReplicationConfiguration", "s3:ListBucket", "s3:ListBucketVersions", "s3:PutBucketNotification",
+      "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging", "s3:PutBucketVersioning",
+      "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration",
+    ]
+    resources = ["arn:aws:s3:::*--sandbox-*-${local.account.id}"]
+  }
+
+  statement {
+    sid       = "PutAndDeleteObjects"
+    actions   = ["s3:DeleteObjectVersion", "s3:PutObject"]
+    resources = ["arn:aws:s3:::*--sandbox-*-${local.account.id}/*"]
+  }
+
+  statement {
+    sid       = "PutEvents"
+    actions   = ["events:PutEvents"]
+    resources = ["arn:aws:events:${local.here}:event-bus/default"]
+
+    condition {
+      test     = "StringLike"
+      variable = "events:source"
+      values   = ["*--sandbox-*"]
+    }
   }
 
   statement {

@@ -92,7 +92,7 @@ data "aws_iam_policy_document" "key" {
   # What these services cannot hand to a function, they keep in its queue for that, if it lets them.
   # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
   dynamic "statement" {
-    for_each = local.environment == null ? [] : ["sns"]
+    for_each = local.environment == null ? [] : ["events", "sns"]
 
     content {
       sid       = "${title(statement.value)}ThatFailed"

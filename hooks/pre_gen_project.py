@@ -45,6 +45,7 @@ ROLE_SUFFIXES = ("-builder", "-deployer", "-planner", "-scheduler", "-traffic", 
 FAILURES_SUFFIX = (
     "-failures"  # what the queue is called in which a trigger keeps what a function failed to handle
 )
+PROMOTED_SUFFIX = "-promoted"  # what the rule is called that starts a pipeline
 # What tells a sandbox from a function: no name of a function or an organization has two hyphens together. Its own
 # name may have 12 characters, and a role, which is what may be named shortest, 64.
 SANDBOX_MARK = "--sandbox-"
@@ -57,6 +58,7 @@ FOUNDATION_NAMES = (
     "developer",
     "operator",
     "pipeline",
+    "pipeline-failed",
     "pipeline-start",
     "pipelines-boundary",
     "promoter",
@@ -88,6 +90,8 @@ def function_name_faults(name: str, language: str, trigger: str, organization: s
         yield f"{name!r} ends like the role of another function; choose a name without {', '.join(ROLE_SUFFIXES)}"
     elif name.endswith(FAILURES_SUFFIX):
         yield f"{name!r} ends like the queue of what another function failed to handle; choose a name without {FAILURES_SUFFIX}"
+    elif name.endswith(PROMOTED_SUFFIX):
+        yield f"{name!r} ends like the rule that starts another function's pipeline; choose a name without {PROMOTED_SUFFIX}"
     elif organization and name in {f"{organization}-{own}" for own in FOUNDATION_NAMES}:
         yield f"{name!r} is a name that the foundation uses for itself; choose another"
     elif package in words(FOLDER, "runtimes", language, "taken-names.txt"):

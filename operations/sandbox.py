@@ -24,7 +24,7 @@ LARGEST = 50_000_000
 SOONEST, LATEST = 0.1, 1
 
 # What says that it is not there.
-MISSING = {"AWS.SimpleQueueService.NonExistentQueue", "NotFound", "ResourceNotFoundException"}
+MISSING = {"AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "NotFound", "ResourceNotFoundException"}
 
 
 def client(service: str, config: Config | None = None) -> Any:

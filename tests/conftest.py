@@ -149,6 +149,12 @@ def queued(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
 
 
 @pytest.fixture(scope="session")
+def evented(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
+    """The same with a function that events of EventBridge invoke."""
+    return in_production(founded, shared, function_name="hello-events", trigger="events")
+
+
+@pytest.fixture(scope="session")
 def notified(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
     """The same with a function that notifications of a topic invoke."""
     return in_production(founded, shared, function_name="hello-sns", trigger="sns")

@@ -30,6 +30,7 @@ OF_DEVELOPERS = {
         "ReadWhoMayInvoke",
         "SubscribeFunctions",
     },
+    "s3": {"ManageBuckets", "PutAndDeleteObjects"},
 }
 ENOUGH = 60  # seconds
 
@@ -112,7 +113,17 @@ def change_and_remove(world: World, edits: tuple[tuple[str, str, str], ...]) -> 
         run("plan", "-detailed-exitcode", *inputs)  # 2 if it has changes
     edit(folder, edits)
     run("apply", "-auto-approve", *inputs)
+    empty(world)
     run("destroy", "-auto-approve", *inputs)
+
+
+def empty(world: World) -> None:
+    """Delete what is in the function's bucket in stage, as somebody must before it can be removed."""
+    s3 = world.client("s3", STAGE)
+    for bucket in (each["Name"] for each in s3.list_buckets()["Buckets"]):
+        versions = s3.list_object_versions(Bucket=bucket) if bucket.startswith(world.name) else {}
+        for each in versions.get("Versions", []):
+            s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
 
 
 def play(world: World, trigger: str, edits: tuple[tuple[str, str, str], ...]) -> None:

@@ -47,6 +47,7 @@ def refusal(output: Path, *answers: str) -> str:
             for role in ("builder", "deployer", "planner", "scheduler", "traffic", "verifier")
         ),
         ("function_name=orders-failures", "ends like the queue of what another function failed to handle"),
+        ("function_name=orders-promoted", "ends like the rule that starts another function's pipeline"),
         *(
             (f"function_name=acme-{own}", "a name that the foundation uses")
             for own in ("promoter", "pipelines-boundary", "undelivered")

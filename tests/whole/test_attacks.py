@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -125,7 +126,7 @@ class Attack:
             sid
             for effect, sid, statement in sids
             if effect == "Allow"
-            and check.action.lower() in map(str.lower, listed(statement.get("Action", [])))
+            and any(fnmatch(check.action.lower(), each.lower()) for each in listed(statement["Action"]))
         ]
         assert ("explicit deny" in why) == bool(denying), why
         return " ".join(dict.fromkeys(denying or having)) or "nothing allows it"
@@ -487,6 +488,12 @@ def schedule_as_a_function(attack: Attack) -> None:
     )
 
 
+@chain("developer", "an event that invokes a function", "events:PutEvents", "PutEvents")
+def put_an_event_for_a_function(attack: Attack) -> None:
+    entry = {"Source": NAME, "DetailType": "Greeting requested", "Detail": "{}"}
+    attack.as_role("events", "acme-developer").put_events(Entries=[entry])
+
+
 @chain("developer", "a sandbox with the data of a function", "iam:CreateRole", "CreateRolesUnderTheBoundary")
 def tag_a_sandbox_as_a_function(attack: Attack) -> None:
     sandbox_role(attack, f"{NAME}--sandbox-eve", function=NAME)
@@ -545,6 +552,15 @@ def take_another_s_messages(attack: Attack) -> None:
     attack.grant(NAME)
     queue = attack.owner("sqs").create_queue(QueueName="payments", tags={"function": "payments"})
     as_function(attack.accounts, "sqs").receive_message(QueueUrl=queue["QueueUrl"])
+
+
+@chain("function", "another function's objects", "s3:GetObject", "UseWhatHasItsName")
+def read_another_s_objects(attack: Attack) -> None:
+    attack.grant(NAME)
+    bucket = f"payments-{DEV['id']}"
+    attack.owner("s3").create_bucket(Bucket=bucket)
+    attack.owner("s3").put_object(Bucket=bucket, Key="x", Body=b"x")
+    as_function(attack.accounts, "s3").get_object(Bucket=bucket, Key="x")
 
 
 @chain(
@@ -623,6 +639,17 @@ def widen_past_the_ceiling(attack: Attack) -> None:
         RoleName=DEPLOYER, PolicyName="all", PolicyDocument=json.dumps(EVERYTHING)
     )
     attack.as_role("iam", DEPLOYER, PROD).create_user(UserName="eve")
+
+
+@chain("operator", "a deployer that opens the state to a stranger", "s3:PutBucketPolicy", "DeployBuckets")
+def open_the_state(attack: Attack) -> None:
+    attack.as_role("iam", "acme-operator", PROD).put_role_policy(
+        RoleName=DEPLOYER, PolicyName="all", PolicyDocument=json.dumps(EVERYTHING)
+    )
+    bucket = PROD["state_bucket"]
+    opened = {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": opened})
+    attack.as_role("s3", DEPLOYER, PROD).put_bucket_policy(Bucket=bucket, Policy=policy)
 
 
 @chain(
