@@ -155,6 +155,12 @@ def evented(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
 
 
 @pytest.fixture(scope="session")
+def stored(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
+    """The same with a function that objects of a bucket invoke."""
+    return in_production(founded, shared, function_name="hello-s3", trigger="s3")
+
+
+@pytest.fixture(scope="session")
 def notified(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
     """The same with a function that notifications of a topic invoke."""
     return in_production(founded, shared, function_name="hello-sns", trigger="sns")

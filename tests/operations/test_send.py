@@ -52,7 +52,7 @@ def test_the_messages_of_an_event_are_sent_to_the_queue_of_the_sandbox(
     assert [f"sent as {message['MessageId']}" in done.stdout for message in messages] == [True] * 3
 
 
-@pytest.mark.parametrize("trigger", ["events", "schedule", "sns", "sqs"])
+@pytest.mark.parametrize("trigger", ["events", "s3", "schedule", "sns", "sqs"])
 def test_without_a_sandbox_it_says_how_to_create_one(
     bake: Bake, organization: EmulatedAccounts, tmp_path: Path, trigger: str
 ) -> None:
