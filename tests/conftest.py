@@ -65,7 +65,7 @@ def pytest_configure(config: Any) -> None:
 
 
 ORDER = (
-    *("triggers", "trigger_schedule", "trigger_sns"),
+    *("triggers", "trigger_events", "trigger_s3", "trigger_schedule", "trigger_sns"),
     *("rehearsal", "environments", "organizations", "generation", "python"),
     *("grants", "operations", "failures", "sandbox", "denials", "foundation", "deployment", "promoter"),
 )
