@@ -697,7 +697,9 @@ def take_over_a_role(attack: Attack) -> None:
 # Services, for whoever can have them act
 
 
-@chain("stranger, by EventBridge", "what the account's key encrypts", "kms:Decrypt", "Events")
+@chain(
+    "stranger, by EventBridge", "what the account's key encrypts", "kms:Decrypt", "Events EventsThatFailed"
+)
 def decrypt_by_eventbridge(attack: Attack) -> Check:
     key = attack.owner("kms").describe_key(KeyId="alias/acme")["KeyMetadata"]["Arn"]
     place = {"service": "events.amazonaws.com", "account": DEV["id"], "region": REGION}
