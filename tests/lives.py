@@ -113,13 +113,13 @@ def change_and_remove(world: World, edits: tuple[tuple[str, str, str], ...]) -> 
         run("plan", "-detailed-exitcode", *inputs)  # 2 if it has changes
     edit(folder, edits)
     run("apply", "-auto-approve", *inputs)
-    empty(world)
+    empty(world, STAGE)
     run("destroy", "-auto-approve", *inputs)
 
 
-def empty(world: World) -> None:
-    """Delete what is in the function's bucket in stage, as somebody must before it can be removed."""
-    s3 = world.client("s3", STAGE)
+def empty(world: World, environment: dict[str, Any]) -> None:
+    """Delete what is in the function's bucket, as somebody must before it can be removed."""
+    s3 = world.client("s3", environment)
     for bucket in (each["Name"] for each in s3.list_buckets()["Buckets"]):
         versions = s3.list_object_versions(Bucket=bucket) if bucket.startswith(world.name) else {}
         for each in versions.get("Versions", []):

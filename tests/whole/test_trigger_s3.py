@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
-from tests.lives import Life, live, settle
-from tests.worlds import PROD, REGION, Rehearsed, World
+from tests.lives import Life, empty, live, settle
+from tests.worlds import PROD, REGION, Rehearsed, World, terraform_of
 from triggers.s3.trigger import Trigger
 
 NAME = "hello-s3"
@@ -98,6 +99,30 @@ def test_an_object_that_has_been_deleted_since_is_read_and_one_that_is_gone_for_
     assert records[0]["requestContext"]["approximateInvokeCount"] == 3
     # Who may not list a bucket is not told that an object is gone.
     assert records[0]["responsePayload"]["errorType"] == "AccessDenied"
+
+
+def test_a_bucket_that_the_organization_names_takes_the_place_of_the_function_s_own(world: World) -> None:
+    s3 = world.client("s3", PROD)
+    s3.create_bucket(Bucket="acme-orders")
+    notifies: dict[str, Any] = {"EventBridgeConfiguration": {}}
+    s3.put_bucket_notification_configuration(Bucket="acme-orders", NotificationConfiguration=notifies)
+    empty(world, PROD)
+    with ZipFile(world.stored()) as archive:
+        archive.extractall(world.folder / "release")
+    deployer = world.accounts.environment(PROD["id"], REGION, f"{NAME}-deployer")
+    run = partial(terraform_of, world, world.folder / "release/deployment", deployer)
+    backend = {"bucket": PROD["state_bucket"], "key": f"functions/{NAME}.tfstate", "region": REGION}
+    run("init", *(f"-backend-config={name}={value}" for name, value in backend.items()))
+
+    inputs = ("-var=environment=prod", "-var-file=environments/prod.tfvars", "-var=bucket=acme-orders")
+    run("apply", "-auto-approve", *inputs)
+
+    run("plan", "-detailed-exitcode", *inputs)  # 2 if it has changes
+    pattern = json.loads(world.client("events", PROD).describe_rule(Name=NAME)["EventPattern"])
+    assert pattern["detail"] == {"bucket": {"name": ["acme-orders"]}}
+    names = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    assert "acme-orders" in names
+    assert BUCKET not in names
 
 
 def test_the_bucket_refuses_plain_http_and_encrypts_by_the_account_s_key(
