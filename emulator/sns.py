@@ -16,7 +16,10 @@ from emulator.mends import replaces
 
 @reads("sns", rests=doc("service-authorization/latest/reference/list_amazonsns.html"))
 def asked(call: Call, action: str) -> Asked:
-    """Yield what SNS checks; an encrypted topic needs its key too."""
+    """Yield what SNS checks: of a subscription, its topic; an encrypted topic needs its key too."""
+    if subscription := call.parameters.get("SubscriptionArn"):
+        yield action, subscription.rpartition(":")[0], {}
+        return
     yield from derived(call, action)
     if call.operation == "Publish":
         yield from to_publish(call.parameters["TopicArn"])

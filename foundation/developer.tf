@@ -281,7 +281,7 @@ data "aws_iam_policy_document" "developer" {
       "sns:CreateTopic", "sns:DeleteTopic", "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic",
       "sns:ListTagsForResource", "sns:Publish", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:TagResource", "sns:Unsubscribe", "sns:UntagResource",
     ]
-    resources = ["arn:aws:sns:${local.here}:*--sandbox-*"] # with their subscriptions
+    resources = ["arn:aws:sns:${local.here}:*--sandbox-*"] # which their subscriptions count as
   }
 
   statement {

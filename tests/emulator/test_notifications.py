@@ -160,3 +160,18 @@ def test_who_subscribes_may_be_held_to_an_endpoint(accounts: EmulatedAccounts) -
     assert mine.subscribe(TopicArn=TOPIC, Protocol="lambda", Endpoint=ALIAS)["SubscriptionArn"]
     with pytest.raises(ClientError, match="sns:Subscribe"):
         mine.subscribe(TopicArn=TOPIC, Protocol="email", Endpoint="eve@example.com")
+
+
+def test_a_subscription_counts_as_its_topic(accounts: EmulatedAccounts) -> None:
+    subscribed = Subscribed(accounts)
+    (subscription,) = subscribed.topics.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]
+    subscribed.role("maker", "lambda.amazonaws.com", "sns:Unsubscribe")
+    statement = {"Effect": "Allow", "Action": "sns:Unsubscribe", "Resource": TOPIC}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    subscribed.iam.put_role_policy(RoleName="maker", PolicyName="p", PolicyDocument=document)
+
+    accounts.client("sns", ACCOUNT, "us-east-1", "maker").unsubscribe(
+        SubscriptionArn=subscription["SubscriptionArn"]
+    )
+
+    assert subscribed.topics.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"] == []

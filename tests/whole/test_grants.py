@@ -564,9 +564,8 @@ ACCEPTED = {
     ("acme-boundary", "RESOURCE_STAR"),
     ("acme-pipelines-boundary", "RESOURCE_STAR"),
     ("buckets", "RESOURCE_POLICY_PRIVILEGE_ESCALATION"),
-    *(
-        (policy, "RESOURCE_MISMATCH") for policy in ("doctor", "keys")
-    ),  # one of the kinds that an action takes
+    # One of the kinds that an action takes. Of subscriptions its list is old, too.
+    *((policy, "RESOURCE_MISMATCH") for policy in ("developer", "doctor", "keys")),
 }
 
 

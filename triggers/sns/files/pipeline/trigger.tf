@@ -2,7 +2,6 @@
 
 locals {
   topic       = "arn:aws:sns:${local.here}:${var.function_name}"
-  topics      = [local.topic, "${local.topic}:*"] # with its subscriptions
   topic_alarm = "arn:aws:cloudwatch:${local.here}:alarm:${var.function_name}-topic"
 }
 
@@ -13,7 +12,7 @@ data "aws_iam_policy_document" "deployer_trigger" {
       "sns:CreateTopic", "sns:DeleteTopic", "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic",
       "sns:ListTagsForResource", "sns:SetSubscriptionAttributes", "sns:SetTopicAttributes", "sns:TagResource", "sns:Unsubscribe", "sns:UntagResource",
     ]
-    resources = local.topics
+    resources = [local.topic] # which its subscriptions count as
   }
 
   statement {
@@ -71,7 +70,7 @@ data "aws_iam_policy_document" "planner_trigger" {
     actions = [
       "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource",
     ]
-    resources = local.topics
+    resources = [local.topic]
   }
 
   statement {
