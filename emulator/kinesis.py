@@ -14,7 +14,7 @@ from emulator.mends import replaces
 
 @reads("kinesis", rests=doc("streams/latest/dev/permissions-user-key-KMS.html"))
 def asked(call: Call, action: str) -> Asked:
-    """Yield what Kinesis checks; who writes to an encrypted stream needs its key, too."""
+    """Yield what Kinesis checks; who writes to or reads an encrypted stream needs its key, too."""
     said = call.parameters
     named = said.get("StreamName") or str(said.get("StreamARN", "")).partition("/")[2]
     stream = kinesis_backends[call.account][call.region].streams.get(named)
@@ -23,8 +23,9 @@ def asked(call: Call, action: str) -> Asked:
         yield action, key_arn(said["KeyId"], call.account, call.region), {}
         return
     yield from derived(call, action)
-    if stream and call.operation in ("PutRecord", "PutRecords"):
-        yield from to_use_key(stream, "kms:GenerateDataKey")
+    uses = {"GetRecords": "kms:Decrypt"} | dict.fromkeys(("PutRecord", "PutRecords"), "kms:GenerateDataKey")
+    if stream and call.operation in uses:
+        yield from to_use_key(stream, uses[call.operation])
 
 
 def to_use_key(stream: Any, action: str) -> Asked:

@@ -21,6 +21,9 @@ locals {
   of_targets = ["events:PutEvents", "lambda:InvokeFunction", "sns:Publish"]
   of_buckets = ["s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject"]
   of_keys    = ["kms:Decrypt", "kms:GenerateDataKey"]
+  of_table_keys = [
+    "kms:CreateGrant", "kms:Encrypt", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo",
+  ]
   of_secrets = ["secretsmanager:GetSecretValue", "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"]
   # With which Lambda itself puts a function into a network.
   of_networks = [
@@ -199,10 +202,12 @@ data "aws_iam_policy_document" "pipelines_boundary" {
     resources = ["*"] # a ceiling, not a grant: on which of them, the roles' own policies say
   }
 
-  # Each of triggers/, as its pipeline/trigger.tf asks for it.
+  # Each of triggers/, as its pipeline/trigger.tf asks for it; by patterns, since a boundary may have 6,144 characters.
   statement {
     sid = "DeployTriggers"
     actions = [
+      "dynamodb:*ContinuousBackups", "dynamodb:*Resource", "dynamodb:*Table", "dynamodb:DescribeTimeToLive",
+      "kinesis:*Resource", "kinesis:*Stream*", "kinesis:DescribeLimits", "kinesis:UpdateShardCount",
       "lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping",
       "lambda:UpdateEventSourceMapping",
       "events:*Rule", "events:*Targets", "events:ListTagsForResource", "events:TagResource", "events:UntagResource",
@@ -249,6 +254,32 @@ data "aws_iam_policy_document" "pipelines_boundary" {
     sid       = "UseKey"
     actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
     resources = [local.key_arn]
+  }
+
+  # For whoever chooses a table's key: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+  statement {
+    sid       = "LetDynamoDBUseKey"
+    actions   = local.of_table_keys
+    resources = [local.key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.${local.region}.amazonaws.com"]
+    }
+  }
+
+  # The provider looks for the key that DynamoDB would use by itself.
+  statement {
+    sid       = "FindDefaultKey"
+    actions   = ["kms:DescribeKey"]
+    resources = ["arn:aws:kms:${local.here}:key/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:RequestAlias"
+      values   = ["alias/aws/dynamodb"]
+    }
   }
 
   statement {

@@ -47,6 +47,64 @@ data "aws_iam_policy_document" "developer" {
   }
 
   statement {
+    sid = "ManageTables"
+    actions = [
+      "dynamodb:CreateTable", "dynamodb:DeleteTable", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable",
+      "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource", "dynamodb:PutItem", "dynamodb:TagResource",
+      "dynamodb:UntagResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable",
+    ]
+    resources = ["arn:aws:dynamodb:${local.here}:table/*--sandbox-*"]
+  }
+
+  statement {
+    sid       = "LetDynamoDBUseKey"
+    actions   = local.of_table_keys
+    resources = [local.key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.${local.region}.amazonaws.com"]
+    }
+  }
+
+  # The provider looks for the key that DynamoDB would use by itself.
+  statement {
+    sid       = "FindDefaultKey"
+    actions   = ["kms:DescribeKey"]
+    resources = ["arn:aws:kms:${local.here}:key/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:RequestAlias"
+      values   = ["alias/aws/dynamodb"]
+    }
+  }
+
+  statement {
+    sid = "ManageStreams"
+    actions = [
+      "kinesis:AddTagsToStream", "kinesis:CreateStream", "kinesis:DecreaseStreamRetentionPeriod", "kinesis:DeleteStream",
+      "kinesis:DescribeStreamSummary", "kinesis:IncreaseStreamRetentionPeriod", "kinesis:ListTagsForResource",
+      "kinesis:ListTagsForStream", "kinesis:PutRecord", "kinesis:RemoveTagsFromStream", "kinesis:TagResource",
+      "kinesis:UntagResource",
+    ]
+    resources = ["arn:aws:kinesis:${local.here}:stream/*--sandbox-*"]
+  }
+
+  statement {
+    sid       = "SeeLimitsOfStreams"
+    actions   = ["kinesis:DescribeLimits"]
+    resources = ["*"] # takes no other
+  }
+
+  statement {
+    sid       = "EncryptStreams"
+    actions   = ["kinesis:StartStreamEncryption"]
+    resources = ["arn:aws:kinesis:${local.here}:stream/*--sandbox-*", local.key_arn] # is of both
+  }
+
+  statement {
     sid       = "MapQueues"
     actions   = ["lambda:CreateEventSourceMapping"]
     resources = ["*"] # takes no other; so the function is a condition

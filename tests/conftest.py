@@ -65,7 +65,7 @@ def pytest_configure(config: Any) -> None:
 
 
 ORDER = (
-    *("triggers", "trigger_events", "trigger_s3", "trigger_schedule", "trigger_sns"),
+    *("triggers", "trigger_events", "trigger_s3", "trigger_schedule", "trigger_sns", "trigger_streams"),
     *("rehearsal", "environments", "organizations", "generation", "python"),
     *("grants", "operations", "failures", "sandbox", "denials", "foundation", "deployment", "promoter"),
 )
@@ -170,6 +170,12 @@ def notified(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
 def scheduled(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
     """The same with a function that a schedule invokes."""
     return in_production(founded, shared, function_name="hello-schedule", trigger="schedule")
+
+
+@pytest.fixture(scope="session", params=["stream", "kinesis"])
+def streamed(request: pytest.FixtureRequest, founded: EmulatedAccounts, shared: Path) -> Rehearsed:
+    """The same with functions that records of a stream invoke."""
+    return in_production(founded, shared, function_name=f"hello-{request.param}", trigger=request.param)
 
 
 def in_production(founded: EmulatedAccounts, shared: Path, **answers: str) -> Rehearsed:

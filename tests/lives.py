@@ -21,6 +21,8 @@ from tests.worlds import DEV, FACTS, PROD, REGION, STAGE, TOOL, People, Rehearse
 
 # What developers are granted for single triggers, by statement.
 OF_DEVELOPERS = {
+    "kinesis": {"EncryptStreams", "ManageStreams", "SeeLimitsOfStreams"},
+    "stream": {"FindDefaultKey", "LetDynamoDBUseKey", "ManageTables"},
     "events": {"ConfigureInvocations", "LetServicesInvoke", "ManageRules", "PutEvents", "ReadWhoMayInvoke"},
     "schedule": {"ConfigureInvocations", "ManageSchedules", "PassRolesToLambdaAndScheduler"},
     "sns": {
@@ -33,6 +35,7 @@ OF_DEVELOPERS = {
     "s3": {"ManageBuckets", "PutAndDeleteObjects"},
 }
 ENOUGH = 60  # seconds
+Edit = tuple[str, str, str]
 
 
 @dataclass
@@ -63,16 +66,17 @@ class Life:
         }
 
 
-def live(rehearsed: Rehearsed, folder: Path, trigger: str, *edits: tuple[str, str, str]) -> Life:
+def live(rehearsed: Rehearsed, folder: Path, trigger: str, *edits: Edit, then: tuple[Edit, ...] = ()) -> Life:
     """Plan, change and remove what stage has deployed, and create, change, use and remove a sandbox.
 
-    edits: file of deployment/, what stands there, and what then does.
+    edits: file of deployment/, what stands there, and what then does. then: more, once those are deployed.
     """
+    steps = [each for each in (edits, then) if each]
     with rehearsed.world.fork() as accounts:
         world = World(rehearsed, accounts, folder)
         granted = granted_for(world, trigger)
-        change_and_remove(world, edits)
-        play(world, trigger, edits)
+        change_and_remove(world, steps)
+        play(world, trigger, steps)
         calls = [*rehearsed.result.journal, *accounts.journal()]
         checks = [check for call in calls for check in call.checks]
         return Life(checks, granted, sorted(what_is_left(world)))
@@ -89,7 +93,7 @@ def granted_for(world: World, trigger: str) -> list[Grant]:
     ]
 
 
-def edit(folder: Path, edits: tuple[tuple[str, str, str], ...]) -> None:
+def edit(folder: Path, edits: tuple[Edit, ...]) -> None:
     """Change files; each change must find its place."""
     for file, old, new in edits:
         text = (folder / file).read_text()
@@ -97,7 +101,7 @@ def edit(folder: Path, edits: tuple[tuple[str, str, str], ...]) -> None:
         (folder / file).write_text(text.replace(old, new))
 
 
-def change_and_remove(world: World, edits: tuple[tuple[str, str, str], ...]) -> None:
+def change_and_remove(world: World, steps: list[tuple[Edit, ...]]) -> None:
     """Plan what is deployed, as prod's planner and stage's deployer, and change and destroy it in stage."""
     with ZipFile(world.stored()) as archive:
         archive.extractall(world.folder / "release")
@@ -111,8 +115,9 @@ def change_and_remove(world: World, edits: tuple[tuple[str, str, str], ...]) -> 
         name = environment["name"]
         inputs = [f"-var=environment={name}", f"-var-file=environments/{name}.tfvars", lock]
         run("plan", "-detailed-exitcode", *inputs)  # 2 if it has changes
-    edit(folder, edits)
-    run("apply", "-auto-approve", *inputs)
+    for edits in steps:
+        edit(folder, edits)
+        run("apply", "-auto-approve", *inputs)
     empty(world, STAGE)
     run("destroy", "-auto-approve", *inputs)
 
@@ -126,13 +131,14 @@ def empty(world: World, environment: dict[str, Any]) -> None:
             s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
 
 
-def play(world: World, trigger: str, edits: tuple[tuple[str, str, str], ...]) -> None:
+def play(world: World, trigger: str, steps: list[tuple[Edit, ...]]) -> None:
     """Create, change, use and remove a sandbox, as a developer."""
     run, folder = People(world), world.repository
     demo.install(folder)
     run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
-    edit(folder / "deployment", edits)
-    run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
+    for edits in steps:
+        edit(folder / "deployment", edits)
+        run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
     run(TOOL, "send", "ada", "events/greeting.json")
     settle(sandbox_of(world, trigger), world, "greeting")
     run(TOOL, "sandbox-destroy", "ada")
@@ -150,10 +156,18 @@ def settle(trigger: Any, world: World, sample: str) -> str:
     """Put a sample into a trigger; return what becomes of it."""
     sent = trigger.send(json.loads((world.repository / f"events/{sample}.json").read_text()))
     deadline = time.monotonic() + ENOUGH
-    while not (end := trigger.became(sent)):
+    while under_way(world) or not (end := trigger.became(sent)):
         assert time.monotonic() < deadline, "it is still under way"
         time.sleep(0.5)
     return str(end)
+
+
+def under_way(world: World) -> int:
+    """Return how much of its sources the function has not handled yet in production, nor its sandbox."""
+    where = ((PROD, world.name), (DEV, f"{world.name}--sandbox-ada"))
+    return sum(
+        int(world.accounts.ask("under_way", account=account["id"], function=name)) for account, name in where
+    )
 
 
 def what_is_left(world: World) -> Iterator[str]:
@@ -164,6 +178,8 @@ def what_is_left(world: World) -> Iterator[str]:
         found = [
             *(each["FunctionName"] for each in functions),
             *world.client("sqs", environment).list_queues().get("QueueUrls", []),
+            *world.client("dynamodb", environment).list_tables()["TableNames"],
+            *world.client("kinesis", environment).list_streams()["StreamNames"],
             *(each["Name"] for each in world.client("events", environment).list_rules()["Rules"]),
             *(each["Name"] for each in world.client("s3", environment).list_buckets()["Buckets"]),
             *(each["TopicArn"] for each in world.client("sns", environment).list_topics()["Topics"]),

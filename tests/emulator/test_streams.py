@@ -550,6 +550,22 @@ def test_a_table_s_stream_is_read_where_a_policy_says_so(accounts: EmulatedAccou
         mine.get_records(ShardIterator=iterator)
 
 
+def test_who_reads_an_encrypted_stream_needs_its_key(accounts: EmulatedAccounts) -> None:
+    source = Source(accounts, "kinesis", RAISES, key_of(accounts))
+    source.put("a")
+    accounts.ask("enforce")
+    mine, shard = accounts.client("kinesis", ACCOUNT, REGION, "a-role"), "shardId-000000000000"
+    source.allow("kinesis:GetShardIterator", "kinesis:GetRecords", "kms:Decrypt")
+    iterator = mine.get_shard_iterator(
+        StreamName="a-source", ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+
+    assert len(mine.get_records(ShardIterator=iterator, StreamARN=source.arn)["Records"]) == 1
+    source.allow("kinesis:GetRecords")
+    with pytest.raises(ClientError, match="kms:Decrypt"):
+        mine.get_records(ShardIterator=iterator, StreamARN=source.arn)
+
+
 def test_a_stream_keeps_the_tags_that_it_is_made_with(accounts: EmulatedAccounts) -> None:
     streams = accounts.client("kinesis", ACCOUNT, REGION)
     streams.create_stream(StreamName="s", ShardCount=1, Tags={"function": "f"})

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,11 @@ class Desk:
         )
 
 
+def arn_of(streams: Any, **stream: str) -> str:
+    """Return the ARN of a stream."""
+    return str(streams.describe_stream_summary(**stream)["StreamDescriptionSummary"]["StreamARN"])
+
+
 @pytest.fixture
 def queued(bake: Bake, organization: EmulatedAccounts, tmp_path: Path) -> Desk:
     return Desk(bake(trigger="sqs"), organization, tmp_path)
@@ -52,7 +58,44 @@ def test_the_messages_of_an_event_are_sent_to_the_queue_of_the_sandbox(
     assert [f"sent as {message['MessageId']}" in done.stdout for message in messages] == [True] * 3
 
 
-@pytest.mark.parametrize("trigger", ["events", "s3", "schedule", "sns", "sqs"])
+def test_the_items_of_an_event_are_put_into_the_table_of_the_sandbox_each_by_a_new_key(
+    bake: Bake, organization: EmulatedAccounts, tmp_path: Path
+) -> None:
+    tables = organization.client("dynamodb", DEV["id"], REGION)
+    name, attribute = f"{NAME}--sandbox-ada", {"AttributeName": "id"}
+    tables.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{**attribute, "KeyType": "HASH"}],
+        AttributeDefinitions=[{**attribute, "AttributeType": "S"}],
+    )
+    desk = Desk(bake(trigger="stream"), organization, tmp_path)
+
+    done = desk.send("greeting").stdout + desk.send("greeting").stdout
+
+    items = tables.scan(TableName=name)["Items"]
+    assert [(item["name"], item["language"]) for item in items] == [({"S": "Ada"}, {"S": "es"})] * 2
+    assert [f"sent as {item['id']['S']}" in done for item in items] == [True] * 2
+
+
+def test_the_records_of_an_event_are_put_into_the_stream_of_the_sandbox(
+    bake: Bake, organization: EmulatedAccounts, tmp_path: Path
+) -> None:
+    streams = organization.client("kinesis", DEV["id"], REGION)
+    stream = {"StreamName": f"{NAME}--sandbox-ada"}
+    streams.create_stream(**stream, ShardCount=1)
+
+    done = Desk(bake(trigger="kinesis"), organization, tmp_path).send("batch")
+
+    shard = {"ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZON"}
+    iterator = streams.get_shard_iterator(**stream, **shard)["ShardIterator"]
+    records = streams.get_records(ShardIterator=iterator, StreamARN=arn_of(streams, **stream))["Records"]
+    assert [json.loads(record["Data"])["name"] for record in records] == ["Ada", "", "Grace"]
+    sent = [f"sent as {shard['ShardId']}:{record['SequenceNumber']}" for record in records]
+    assert [line in done.stdout for line in sent] == [True] * 3
+
+
+@pytest.mark.parametrize("trigger", ["events", "kinesis", "s3", "schedule", "sns", "sqs", "stream"])
 def test_without_a_sandbox_it_says_how_to_create_one(
     bake: Bake, organization: EmulatedAccounts, tmp_path: Path, trigger: str
 ) -> None:
