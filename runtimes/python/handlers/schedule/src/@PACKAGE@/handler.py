@@ -35,7 +35,7 @@ def handle(event: dict[str, Any], context: LambdaContext) -> None:
         request, time = parse(event)
         greet(request)
     except Exception:
-        metrics.add_metric(name="FailedMessages", unit=MetricUnit.Count, value=1)
+        metrics.add_metric(name="FailedEvents", unit=MetricUnit.Count, value=1)
         logger.exception("failed", schedule=event.get("schedule"))
         raise
     metrics.add_metric(name="Greetings", unit=MetricUnit.Count, value=1)

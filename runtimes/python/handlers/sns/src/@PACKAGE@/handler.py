@@ -46,6 +46,6 @@ def handle(event: dict[str, Any], context: LambdaContext) -> None:
         try:
             take(record["Sns"])
         except Exception:
-            metrics.add_metric(name="FailedMessages", unit=MetricUnit.Count, value=1)
+            metrics.add_metric(name="FailedEvents", unit=MetricUnit.Count, value=1)
             logger.exception("failed", message_id=record["Sns"]["MessageId"])
             raise
