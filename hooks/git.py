@@ -38,7 +38,7 @@ def git(folder: str | os.PathLike[str], *arguments: str) -> str:
     command = ["git", *settings, *arguments]
     try:
         done = subprocess.run(command, cwd=folder, env=clean(), capture_output=True, check=False)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise NoGitError("git is not on PATH; install it") from None
     if done.returncode:
         said = " ".join(done.stderr.decode(errors="replace").split())
