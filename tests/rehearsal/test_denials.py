@@ -1,8 +1,6 @@
 """What a function's owner is told who adds something that its roles may not do yet."""
 
 import io
-import json
-import re
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from rehearsal.cli import conclude
 from rehearsal.outcome import Rehearsal
 from rehearsal.rehearse import Options, rehearse
 from screen import Screen
-from tests.worlds import DEV, REGION, Rehearsed
+from tests.worlds import Rehearsed
 
 TABLE = """\
 resource "aws_dynamodb_table" "notes" {
@@ -94,30 +92,18 @@ def test_a_statement_of_a_trigger_is_named_by_the_file_that_brings_it(file: str)
     assert place.startswith(f"pipeline/{file}.tf, KeepNotes: allows it on")
 
 
-def widened(world: EmulatedAccounts, *actions: str) -> None:
-    """Let what builds and deploys functions have more, as whoever applies foundation/boundary.tf may."""
-    arn = f"arn:aws:iam::{DEV['id']}:policy/acme-pipelines-boundary"
-    iam = world.client("iam", DEV["id"], REGION)
-    current = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-    document = iam.get_policy_version(PolicyArn=arn, VersionId=current)["PolicyVersion"]["Document"]
-    document["Statement"].append({"Effect": "Allow", "Action": actions, "Resource": "*"})
-    iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(document), SetAsDefault=True)
-
-
 def rehearsed_to_dev(
-    founded: EmulatedAccounts, repository: Path, folder: Path, *bounds: str
+    founded: EmulatedAccounts, repository: Path, folder: Path
 ) -> tuple[Rehearsal, list[str]]:
     """Rehearse what is committed, and not what follows, up to the first environment.
 
-    bounds: actions that the boundary of what deploys allows too. Return how it went and what a person saw.
+    Return how it went and what a person saw.
     """
     folder.mkdir()
     commit = git(repository, "rev-parse", "HEAD")
     (repository / "newer").write_text(commit)
     demo.commit(repository, "Something newer")
     with founded.fork() as world, redirect_stdout(io.StringIO()) as written:
-        if bounds:
-            widened(world, *bounds)
         result = rehearse(Options(repository, until="dev", commit=commit), Screen(), world, folder)
         conclude(result, Screen(), folder / "page.html")
     assert result.revision == commit
@@ -150,7 +136,6 @@ def test_a_rehearsal_says_which_statements_a_new_table_needs_and_with_them_it_wo
     assert any("hello-lambda-deployer may not dynamodb:CreateTable on" in line for line in lines)
     where = [line.strip() for line in lines if "pipeline/deployer.tf, " in line]
     assert where
-    assert all(line.endswith("; and foundation/boundary.tf") for line in where)
     assert "To paste into pipeline/deployer.tf" in report.html(result)
 
     for file, statements in result.to_paste.items():
@@ -161,11 +146,7 @@ def test_a_rehearsal_says_which_statements_a_new_table_needs_and_with_them_it_wo
         (repository / file).write_text(content.replace(start, f"{start}{statements}\n"))
     demo.commit(repository, "Let it")
 
-    denied = {check.action for check, where in result.denied if where.endswith("foundation/boundary.tf")}
-    pasted = set(re.findall(r'"(\w+:\w+)"', deployer))
-    assert denied < pasted
-
-    result, _ = rehearsed_to_dev(founded, repository, tmp_path / "after", *pasted)
+    result, _ = rehearsed_to_dev(founded, repository, tmp_path / "after")
 
     assert result.problem == ""
     assert result.denied == []

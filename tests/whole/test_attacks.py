@@ -588,7 +588,7 @@ def read_another_s_parameter(attack: Attack) -> None:
     "function",
     "what the account's key encrypts, past the services",
     "kms:Decrypt",
-    "UseWhatHasItsTag UseKeyThroughServices",
+    "UseWhatHasItsTag UseKeyThroughServices DecryptItsSchedules",
 )
 def decrypt_by_hand(attack: Attack) -> None:
     attack.grant(NAME)
@@ -733,7 +733,8 @@ def test_an_attack_is_denied_at_the_statement_that_is_there_for_it(
 
         assert refused in ("", "AccessDenied", "AccessDeniedException")
         assert check, "nothing was denied"
-        assert (check.action, attack.stopped_by(check)) == (attempt.action, attempt.statement)
+        assert check.action == attempt.action
+        assert set(attack.stopped_by(check).split()) == set(attempt.statement.split())
     record_property("attack", f"{attempt.who:<38} {attempt.wants:<68} {attempt.action} {attempt.statement}")
 
 

@@ -20,7 +20,7 @@ import pytest
 from botocore import xform_name
 from botocore.model import OperationModel, Shape
 
-from emulator.judge.checks import AWS
+from emulator.judge.checks import AWS, SENT_TO_ALL
 from emulator.judge.policies import listed
 from tests.tools import provider
 from tests.worlds import FACTS, TEMPLATE, World
@@ -367,7 +367,7 @@ def refused(place: str, document: dict[str, Any]) -> Iterator[str]:
         keys = {key.lower() for test in statement.get("Condition", {}).values() for key in test}
         for service, action in (each for actions in means.values() for each in actions):
             name, kinds = f"{service}:{action['name']}", kinds_of(service, action)
-            known = conditions_of(service, action) | OF_ANY_ACTION
+            known = conditions_of(service, action) | OF_ANY_ACTION | SENT_TO_ALL
             strange = {key for key in keys if key not in known and not key.startswith(begun(known))}
             for key in strange if name in words else []:
                 if (name, key) not in IDLE:
