@@ -66,7 +66,7 @@ def pytest_configure(config: Any) -> None:
 
 ORDER = (
     *("triggers", "trigger_events", "trigger_s3", "trigger_schedule", "trigger_sns", "trigger_streams"),
-    *("rehearsal", "environments", "organizations", "generation", "python"),
+    *("rehearsal", "environments", "organizations", "generation", "python", "security", "settings"),
     *("grants", "operations", "failures", "sandbox", "denials", "foundation", "deployment", "promoter"),
 )
 
