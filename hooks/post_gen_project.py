@@ -1,8 +1,9 @@
 """Wires the new repository: lays runtime and trigger over the common files, and fills in what the organization is.
 
-A layer is a folder of files that are copied as they are, but for two things: in a file whose name ends in .in each
-@NAME@ is filled in, and the ending goes; a @NAME@ in a path is filled in too, and a path with @ENVIRONMENT@ is
-written for each environment. The common files are such a layer, which cookiecutter has already copied.
+A layer is a folder of files that are copied as they are, but for three things: in a file whose name ends in .in each
+@NAME@ is filled in, and the ending goes; one whose name ends in .add is added to the file that a layer below has; a
+@NAME@ in a path is filled in too, and a path with @ENVIRONMENT@ is written for each environment. The common files are
+such a layer, which cookiecutter has already copied.
 """
 
 import json
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 SLOT = re.compile("@([A-Z_]+)@")
 FILLED = ".in"
+ADDED = ".add"
 # What of the accounts file is the foundation's alone.
 FOUNDATION = {"adopt", "bootstrap_role", "people", "shared"}
 
@@ -46,9 +48,10 @@ def lay(layer: str, values: dict[str, str], environments: list[str]) -> None:
             if path.endswith(FILLED):
                 content = filled(content.decode(), values).encode()
             os.makedirs(os.path.dirname(there) or ".", exist_ok=True)
-            with open(there, "wb") as file:
+            place = there.removesuffix(ADDED)
+            with open(place, "wb" if place == there else "ab") as file:
                 file.write(content)
-            os.chmod(there, os.stat(path).st_mode)
+            os.chmod(place, os.stat(path).st_mode)
         if layer == "." and there != relative:
             os.remove(path)
 
@@ -131,6 +134,7 @@ def main(
         "PROFILES": profiles(accounts).rstrip(),
         "REGION": accounts["region"],
         "RUNTIME": answers["runtime"],
+        "RUNTIME_NAME": re.sub(r"\d.*", "", answers["runtime"]),
         "RUNTIME_VERSION": re.sub(r"^\D+|\D+$", "", answers["runtime"]),
         "TEMPLATE": address,
         "TEMPLATE_VERSION": version,

@@ -190,7 +190,8 @@ def test_a_new_runtime_and_a_new_trigger_are_folders_and_a_line_each(template: P
         "runtimes/cobol/README.md.in": "## COBOL for @FUNCTION@\n",
         "runtimes/cobol/taken-names.txt": "perform\n",
         "runtimes/cobol/files/runtime.mk": "HANDLER := main\n",
-        "runtimes/cobol/files/@PACKAGE@.cob.in": "* @RUNTIME_VERSION@\n",
+        "runtimes/cobol/files/@PACKAGE@.cob.in": "* @RUNTIME_NAME@ @RUNTIME_VERSION@\n",
+        "runtimes/cobol/files/.gitignore.add": "/listings/\n",
         "runtimes/cobol/handlers/none/main.cob": "* by hand @PACKAGE@\n",
         "runtimes/cobol/handlers/telegram/main.cob": "* by telegram\n",
         "triggers/telegram/README.md.in": "A telegram invokes it.\n",
@@ -212,7 +213,9 @@ def test_a_new_runtime_and_a_new_trigger_are_folders_and_a_line_each(template: P
     readme = (repository / "README.md").read_text()
     assert "## COBOL for tele-type" in readme
     assert "A telegram invokes it." in readme
-    assert (repository / "tele_type.cob").read_text() == "* 85\n"
+    assert (repository / "tele_type.cob").read_text() == "* cobol 85\n"
+    ignored = (template / "{{cookiecutter.function_name}}/.gitignore").read_text()
+    assert (repository / ".gitignore").read_text() == ignored + "/listings/\n"
     assert (repository / "main.cob").read_text() == "* by telegram\n"
     assert (repository / "deployment/trigger.tf").read_text() == "# telegrams\n"
     assert (repository / "deployment/wires.tf").read_text() == "# tele-type\n"
@@ -252,4 +255,5 @@ def test_nothing_empty_and_nothing_of_the_template_is_left(bake: Bake) -> None:
     repository = bake()
 
     assert [path for path in repository.rglob("*") if path.is_dir() and not list(path.iterdir())] == []
-    assert [path for path in repository.rglob("*") if path.suffix == ".in" or "@" in path.name] == []
+    left = [path for path in repository.rglob("*") if path.suffix in (".add", ".in") or "@" in path.name]
+    assert left == []

@@ -1,4 +1,5 @@
 HANDLER := $(subst -,_,$(FUNCTION)).handler.handle
+INSTALLS := .venv
 # Amazon Linux 2023, on which it runs, has glibc 2.34: https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html
 PLATFORM := aarch64-manylinux_2_34
 

@@ -13,19 +13,16 @@ import hashlib
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
-from collections import Counter
+from functools import partial
 from pathlib import Path
 from py_compile import PycInvalidationMode
-from tempfile import TemporaryDirectory
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZipFile
 
-BUILD = Path("build")
-PACKAGE = BUILD / "package.zip"
+from archive import BUILD, add, build, files
+
 TASK_ROOT = "/var/task"  # where Lambda unzips a package
-LIMIT = 262_144_000  # bytes unzipped: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 NO_WHEEL = re.compile(  # as uv and as pip say it
     r"(\S+)==(\S+) has no (?:usable )?wheels|No matching distribution found for (\S+)==(\S+)"
 )
@@ -92,8 +89,8 @@ def add_byte_code(runtime: str, folder: Path) -> None:
 
 def dependencies(runtime: str, platform: str, scratch: Path) -> Path:
     """Return a zip of what is installed; it is made again only when what it is made from changes."""
-    lock, script = Path("requirements.txt").read_bytes(), Path(__file__).read_bytes()
-    made_from = (lock, script, runtime, platform, sys.version)
+    read = [Path("requirements.txt"), Path(__file__), Path(__file__).with_name("archive.py")]
+    made_from = ([path.read_bytes() for path in read], runtime, platform, sys.version)
     archive = BUILD / f"dependencies-{hashlib.sha256(repr(made_from).encode()).hexdigest()[:16]}.zip"
     if not archive.exists():
         folder, draft = scratch / "dependencies", scratch / archive.name
@@ -118,58 +115,18 @@ def sources(runtime: str, scratch: Path) -> Path:
     return folder
 
 
-def files(folder: Path) -> list[Path]:
-    """Return the files below a folder."""
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def add(archive: ZipFile, folder: Path) -> None:
-    """Add the files of a folder to a zip, in which nothing tells when, where or by whom it was made."""
-    there = set(archive.namelist())
-    for name, file in sorted((file.relative_to(folder).as_posix(), file) for file in files(folder)):
-        if name in there:
-            sys.exit(f"package: src/{name} is also a file of a dependency; rename it")
-        entry = ZipInfo(name)  # of 1980
-        executable = file.stat().st_mode & stat.S_IXUSR
-        entry.external_attr = (stat.S_IFREG | (0o755 if executable else 0o644)) << 16
-        archive.writestr(entry, file.read_bytes(), ZIP_DEFLATED)
-
-
-def check_size(archive: ZipFile) -> int:
-    """Return a package's size unzipped, or exit if Lambda would refuse it and say what is large."""
-    sizes = Counter[str]()
-    for entry in archive.infolist():
-        sizes[entry.filename.split("/")[0]] += entry.file_size
-    if sizes.total() > LIMIT:
-        largest = ", ".join(f"{name} {size:,}" for name, size in sizes.most_common(3))
-        sys.exit(f"package: {sizes.total():,} bytes unzipped; Lambda takes {LIMIT:,}. The largest: {largest}")
-    return sizes.total()
-
-
-def build(runtime: str, platform: str) -> bytes:
-    """Build the package and return it, or exit and leave none."""
-    PACKAGE.unlink(missing_ok=True)
-    BUILD.mkdir(exist_ok=True)
-    with TemporaryDirectory(dir=BUILD) as folder:
-        scratch = Path(folder)
-        draft = shutil.copyfile(dependencies(runtime, platform, scratch), scratch / PACKAGE.name)
-        with ZipFile(draft, "a") as archive:
-            add(archive, sources(runtime, scratch))
-            check_size(archive)
-        package = draft.read_bytes()
-        draft.replace(PACKAGE)
-    return package
+def make(runtime: str, platform: str, draft: Path, scratch: Path) -> None:
+    """Make the package at a path."""
+    shutil.copyfile(dependencies(runtime, platform, scratch), draft)
+    with ZipFile(draft, "a") as archive:
+        add(archive, sources(runtime, scratch))
 
 
 def main(runtime: str, platform: str, *standby: str) -> None:
-    """Build the package and say what it is."""
+    """Build the package."""
     if standby and not sys.stdin.readline():
         return
-    package = build(runtime, platform)
-    with ZipFile(PACKAGE) as archive:
-        unzipped = check_size(archive)
-    sha256 = hashlib.sha256(package).hexdigest()
-    print(f"{PACKAGE}: {len(package):,} bytes, {unzipped:,} unzipped, sha256 {sha256}")
+    build(partial(make, runtime, platform))
 
 
 if __name__ == "__main__":
