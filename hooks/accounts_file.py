@@ -241,6 +241,50 @@ def line(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
+class OtherwiseReadError(yaml.MarkedYAMLError):
+    """YAML that Terraform does not take."""
+
+
+class Loader(yaml.SafeLoader):
+    """Reads YAML as Terraform does: what Terraform does not take is an error, what it takes for no text has a tag."""
+
+    def compose_node(self, parent: "yaml.Node | None", index: "Any") -> "yaml.Node | None":
+        """Return the next node; index: the key, if it is the value of a mapping. Raises MarkedYAMLError."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        start, end = event.start_mark, event.end_mark
+        before, source = start.buffer[start.pointer - 1], start.buffer[start.pointer : end.pointer]
+        quoted = getattr(event, "style", "") in ("'", '"')
+        if getattr(event, "tag", None):
+            problem = "has a tag; remove it"
+        elif isinstance(parent, yaml.MappingNode) and index is None and getattr(event, "anchor", None):
+            problem = "has an anchor or an alias as a key; write the key alone"
+        elif isinstance(index, yaml.ScalarNode) and not index.style and source and before == ":":
+            problem = "has no space after a colon"
+        elif quoted and "\\/" in source:
+            problem = "has a slash after a backslash, which it does not need"
+        else:
+            if isinstance(event, yaml.ScalarEvent) and not quoted:
+                event.implicit = (True, False)  # of a block, too
+            return super().compose_node(parent, index)
+        raise OtherwiseReadError(problem=problem, problem_mark=start)
+
+    def fetch_directive(self) -> None:
+        """Take no directive, such as that of a version. Raises MarkedYAMLError."""
+        mark = self.get_mark()
+        raise OtherwiseReadError(problem="has a directive; remove it", problem_mark=mark)
+
+
+# What Terraform takes for no text, though PyYAML does: https://github.com/zclconf/go-cty-yaml/blob/main/resolve.go
+Loader.add_implicit_resolver(
+    "terraform",
+    re.compile(
+        r"([yYnN]|0o[0-7]+|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+        r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?)$"
+    ),
+    None,
+)
+
+
 class AccountsFile:
     """An accounts file as it is read: its facts, and its faults as (line, message)."""
 
@@ -250,15 +294,16 @@ class AccountsFile:
         self.seen: dict[str, int] = {}
         self.facts: dict[str, Any] = {}
         try:
-            root = yaml.compose(text, yaml.SafeLoader)
+            root = yaml.compose(text, Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self.faults.append(
-                (mark.line + 1 if mark else 1, f"is not YAML: {error.problem or error.context}")
-            )
+            what = "" if isinstance(error, OtherwiseReadError) else "is not YAML: "
+            self.faults.append((mark.line + 1 if mark else 1, f"{what}{error.problem or error.context}"))
         except yaml.YAMLError as error:
             self.faults.append((1, f"is not YAML: {' '.join(str(error).split())}"))
         else:
+            if (place := text.find("\ufeff", 1)) > 0:
+                self.faults.append((text.count("\n", 0, place) + 1, "has a byte-order mark within"))
             if root is None:
                 self.faults.append((1, f"is empty; it needs {', '.join(ACCOUNTS)}"))
             else:
@@ -308,6 +353,9 @@ class AccountsFile:
             return node.value.lower() in ("true", "yes", "on")
         if problem := shape(node):
             self.fault(node, path, problem)
+        elif not node.tag.endswith(":str"):
+            read = "a number, a date or a truth value"
+            self.fault(node, path, f'may be read as {read}; write it in quotes: "{node.value}"')
         elif shape in (account_id, artifacts_bucket, bucket) or path.endswith("].name"):
             if first := self.seen.get(node.value):
                 self.fault(node, path, f"{node.value} stands already on line {first}; each needs its own")

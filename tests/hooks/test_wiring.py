@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 from cookiecutter.main import cookiecutter
 
-from foundation import terraform
-from hooks.accounts_file import check
-from tests.conftest import Bake, needs
+from tests.conftest import Bake
 from tests.worlds import TEMPLATE
 
 ROOMS = (
@@ -157,31 +155,6 @@ def test_profiles_ask_for_a_code_where_the_roles_ask_for_mfa(bake: Bake, narrowe
     assert len(profiles) == 9
     assert all(profile.count(device) == 1 for profile in profiles)
     assert device not in (bake() / "README.md").read_text("utf-8")
-
-
-def test_the_foundation_reads_of_an_accounts_file_what_generation_reads(narrowed: Path) -> None:
-    needs("terraform")
-    faults, facts = check(str(narrowed / "accounts.yaml"))
-    read = subprocess.run(
-        ["terraform", "console"],
-        cwd=narrowed,
-        env=os.environ | terraform.environment(narrowed),
-        input='jsonencode(yamldecode(file("accounts.yaml")))\n',
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-
-    def of(facts: Any, shape: Any) -> Any:
-        """Return of facts what is there in another reading too, which has no defaults."""
-        if isinstance(shape, dict):
-            return {key: of(facts[key], value) for key, value in shape.items()}
-        return [of(*pair) for pair in zip(facts, shape, strict=True)] if isinstance(shape, list) else facts
-
-    founded = json.loads(json.loads(read))
-    assert faults == []
-    assert {"people", "bootstrap_role"} < founded.keys()
-    assert of(facts, founded) == founded
 
 
 def test_a_new_runtime_and_a_new_trigger_are_folders_and_a_line_each(template: Path) -> None:
