@@ -80,13 +80,12 @@ class Gateway:
         self,
         world: threading.RLock,
         functions: Functions,
-        admit: Callable[[SignedCall, Request], str],
+        admit: Callable[[SignedCall, Request], None],
         record: Callable[..., Any],
     ) -> None:
         """Hand requests to functions; world: held while moto's state is read or changed.
 
-        admit: judges a call, returns the secret key that must have signed it, and raises AwsError.
-        record: keeps a call.
+        admit: finds out who has signed a request, judges the call, and raises AwsError. record: keeps a call.
         """
         self._world, self._functions, self._admit, self._record = world, functions, admit, record
         self._tokens: dict[str, tuple[float, float]] = {}  # that an API has left, and when it had them
@@ -172,8 +171,7 @@ class Gateway:
         """Return who has signed a request and may send it. Raises RefusedError."""
         owner = call.account
         try:
-            if not is_signed(request, call.region, self._admit(call, request)):
-                raise RefusedError(403, "Forbidden")
+            self._admit(call, request)
         except AwsError:
             raise RefusedError(403, "Forbidden") from None
         who = {"accountId": call.account, "callerId": call.principal, "userId": call.principal}

@@ -162,11 +162,12 @@ class Front:
         if denied and self.enforcing:
             raise verdict.refusal(call.service, denied)
 
-    def admit(self, call: SignedCall, request: Request) -> str:
-        """Judge a request to an API; return the secret key of who sends it. Raises AwsError."""
+    def admit(self, call: SignedCall, request: Request) -> None:
+        """Judge a request to an API, once it is known who has signed it. Raises AwsError."""
         secret = identify(call, request)
+        if not execute_api.is_signed(request, call.region, secret):
+            raise AwsError("InvalidSignatureException", "the signature is another than the request's", 403)
         self.judged(call)
-        return secret
 
     def serve(self, call: SignedCall, environ: dict[str, Any]) -> Response:
         """Let the judge see a call; answer it ourselves if we can, else let moto."""

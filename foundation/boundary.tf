@@ -205,6 +205,9 @@ data "aws_iam_policy_document" "pipelines_boundary" {
   statement {
     sid = "DeployTriggers"
     actions = [
+      "apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST", "apigateway:TagResource",
+      "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeResourcePolicies", "logs:GetLogDelivery",
+      "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
       "dynamodb:*ContinuousBackups", "dynamodb:*Resource", "dynamodb:*Table", "dynamodb:DescribeTimeToLive",
       "kinesis:*Resource", "kinesis:*Stream*", "kinesis:DescribeLimits", "kinesis:UpdateShardCount",
       "lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping",

@@ -3,6 +3,7 @@
 
 locals {
   mappings = "arn:aws:lambda:${local.here}:event-source-mapping:*" # AWS names them by numbers
+  apis     = "arn:aws:apigateway:${local.region}::/apis"           # and these by identifiers of its own
 }
 
 data "aws_iam_policy_document" "developer" {
@@ -189,6 +190,80 @@ data "aws_iam_policy_document" "developer" {
   }
 
   statement {
+    sid       = "MakeApis"
+    actions   = ["apigateway:POST"]
+    resources = [local.apis]
+
+    condition {
+      test     = "StringLike"
+      variable = "apigateway:Request/ApiName"
+      values   = ["*--sandbox-*"]
+    }
+
+    condition {
+      test     = "StringLike"
+      variable = "aws:RequestTag/function"
+      values   = ["*--sandbox-*"]
+    }
+  }
+
+  statement {
+    sid       = "ManageApis"
+    actions   = ["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST"]
+    resources = ["${local.apis}/*"]
+
+    condition {
+      test     = "StringLike"
+      variable = "aws:ResourceTag/function"
+      values   = ["*--sandbox-*"]
+    }
+  }
+
+  # All but the tag by which it is told whose an API is: AWS tells IAM no tags of an API whose tags are changed.
+  statement {
+    sid       = "TagApis"
+    actions   = ["apigateway:DELETE", "apigateway:POST"]
+    resources = ["arn:aws:apigateway:${local.region}::/tags/*"]
+
+    condition {
+      test     = "ForAllValues:StringNotEquals"
+      variable = "aws:TagKeys"
+      values   = ["function"]
+    }
+  }
+
+  # Which AWS does not list, and was seen to ask for: https://github.com/aws-amplify/amplify-cli/issues/12316
+  statement {
+    sid       = "TagNewApis"
+    actions   = ["apigateway:TagResource"]
+    resources = [local.apis, "${local.apis}/*"]
+
+    condition {
+      test     = "StringLikeIfExists"
+      variable = "aws:RequestTag/function"
+      values   = ["*--sandbox-*"]
+    }
+
+    condition {
+      test     = "StringLikeIfExists" # a new one has none yet
+      variable = "aws:ResourceTag/function"
+      values   = ["*--sandbox-*"]
+    }
+  }
+
+  statement {
+    sid       = "FindApis"
+    actions   = ["apigateway:GET"]
+    resources = [local.apis] # the list of all
+  }
+
+  statement {
+    sid       = "SendRequests"
+    actions   = ["execute-api:Invoke"]
+    resources = ["arn:aws:execute-api:${local.here}:*/$default/*"] # to whatever API here: AWS tells IAM neither name nor tag
+  }
+
+  statement {
     sid = "ConfigureInvocations"
     actions = [
       "lambda:DeleteFunctionEventInvokeConfig", "lambda:GetFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig",
@@ -204,7 +279,7 @@ data "aws_iam_policy_document" "developer" {
     condition {
       test     = "StringEquals"
       variable = "lambda:Principal"
-      values   = ["events.amazonaws.com", "sns.amazonaws.com"]
+      values   = ["apigateway.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com"]
     }
   }
 
@@ -212,6 +287,16 @@ data "aws_iam_policy_document" "developer" {
     sid       = "ReadWhoMayInvoke"
     actions   = ["lambda:GetPolicy"]
     resources = ["arn:aws:lambda:${local.here}:function:*--sandbox-*"]
+  }
+
+  # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html#http-api-logging.permissions
+  statement {
+    sid = "LogRequests"
+    actions = [
+      "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeResourcePolicies", "logs:GetLogDelivery",
+      "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+    ]
+    resources = ["*"] # take no other
   }
 
   statement {
@@ -261,7 +346,8 @@ data "aws_iam_policy_document" "developer" {
       "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:FilterLogEvents", "logs:ListTagsForResource", "logs:PutRetentionPolicy",
       "logs:TagResource", "logs:UntagResource",
     ]
-    resources = ["arn:aws:logs:${local.here}:log-group:/aws/lambda/*--sandbox-*"] # with what is in them
+    # With what is in them.
+    resources = [for of in ["lambda", "vendedlogs/apis"] : "arn:aws:logs:${local.here}:log-group:/aws/${of}/*--sandbox-*"]
   }
 
   statement {

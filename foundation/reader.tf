@@ -57,13 +57,19 @@ data "aws_iam_policy_document" "reader" {
       "logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:GetQueryResults", "logs:StartLiveTail",
       "logs:StartQuery",
     ]
-    resources = [for of in ["codebuild", "lambda"] : "arn:aws:logs:${local.here}:log-group:/aws/${of}/*"]
+    resources = [for of in ["codebuild", "lambda", "vendedlogs/apis"] : "arn:aws:logs:${local.here}:log-group:/aws/${of}/*"]
 
     condition {
       test     = "StringEquals"
       variable = "aws:ResourceTag/organization"
       values   = [local.organization]
     }
+  }
+
+  statement {
+    sid       = "SeeApis"
+    actions   = ["apigateway:GET"]
+    resources = ["arn:aws:apigateway:${local.region}::/apis"] # the list of all
   }
 
   statement {

@@ -19,6 +19,7 @@ os.remove(WIRING)
 
 sys.dont_write_bytecode = True  # not into the template either
 sys.path.insert(0, GIVEN["template"])
+from hooks.authorization import slots  # noqa: E402
 from hooks.git import GitError, git  # noqa: E402
 from hooks.lists import words  # noqa: E402
 from hooks.people import entrances, profiles, switch_role_link  # noqa: E402
@@ -139,6 +140,7 @@ def main(
         "TEMPLATE": address,
         "TEMPLATE_VERSION": version,
     }
+    values |= slots(answers["authorization"], template, answers["trigger"])
     values |= {"RUNTIME_SECTION": section(runtime, values), "TRIGGER_SECTION": section(trigger, values)}
     environments = [environment["name"] for environment in accounts["environments"]]
     for layer in (

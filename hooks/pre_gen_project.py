@@ -15,7 +15,7 @@ import sys
 GIVEN = json.loads(
     r"""{{ dict(answers=dict(function_name=cookiecutter.function_name, description=cookiecutter.description,
                              runtime=cookiecutter.runtime, trigger=cookiecutter.trigger,
-                             accounts_file=cookiecutter.accounts_file),
+                             authorization=cookiecutter.authorization, accounts_file=cookiecutter.accounts_file),
                 language=cookiecutter._languages[cookiecutter.runtime], version=cookiecutter._version,
                 template=lipsum.__globals__.os.getcwd()) | tojson }}"""
 )
@@ -34,6 +34,7 @@ FOLDER = GIVEN["template"]
 sys.dont_write_bytecode = True  # not into the template either
 sys.path.insert(0, FOLDER)
 from hooks.accounts_file import WORDS, check  # noqa: E402
+from hooks.authorization import authorization_faults  # noqa: E402
 from hooks.lists import words  # noqa: E402
 
 TYPE_CHECKING = False
@@ -125,6 +126,7 @@ def main(answers: dict[str, str], language: str) -> None:
     """Refuse, or hand on what has been read."""
     path = os.path.join(FOLDER, os.path.expanduser(answers["accounts_file"]))
     faults, accounts = check(path)
+    callers = authorization_faults(answers["authorization"], FOLDER, answers["trigger"])
     given = answers["function_name"], language, answers["trigger"]
     names = function_name_faults(*given, accounts.get("organization"))
     faults = [
@@ -135,6 +137,7 @@ def main(answers: dict[str, str], language: str) -> None:
         *(f"function_name: {fault}" for fault in names),
         *(f"description: {fault}" for fault in description_faults(answers["description"])),
         *(f"trigger: {fault}" for fault in trigger_faults(answers["trigger"], language, answers["runtime"])),
+        *(f"authorization: {fault}" for fault in callers),
         *faults,
     ]
     if faults:

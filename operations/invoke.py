@@ -6,7 +6,9 @@ from pathlib import Path
 
 from botocore.config import Config
 
-from operations.sandbox import client, sandbox
+import triggers
+from operations.repository import ACCOUNTS, ANSWERS
+from operations.sandbox import ENVIRONMENT, client, sandbox
 
 SECONDS = 900  # that Lambda gives a function at most
 
@@ -28,6 +30,10 @@ def main(name: str, file: str) -> None:
             FunctionName=mine.full_name, Qualifier="live", LogType="Tail", Payload=payload
         )
         said = answer["Payload"].read().decode()
+        where = (mine.full_name, ENVIRONMENT["id"], ACCOUNTS["region"])
+        address = triggers.address(ANSWERS["trigger"], client, *where)
     print(base64.b64decode(answer["LogResult"]).decode(), file=sys.stderr)
+    if address:
+        print(f"requests reach it at {address}", file=sys.stderr)
     print(said)
     sys.exit(1 if "FunctionError" in answer else 0)

@@ -24,7 +24,10 @@ LARGEST = 50_000_000
 SOONEST, LATEST = 0.1, 1
 
 # What says that it is not there.
-MISSING = {"AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "NotFound", "ResourceNotFoundException"}
+MISSING = {
+    *("AWS.SimpleQueueService.NonExistentQueue", "NoSuchBucket", "NotFound", "NotFoundException"),
+    "ResourceNotFoundException",
+}
 
 
 def client(service: str, config: Config | None = None) -> Any:

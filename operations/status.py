@@ -5,14 +5,16 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+import triggers
 from hooks.git import GitError, NoGitError, git
 from operations import accounts
-from operations.repository import ACCOUNTS, FUNCTION
+from operations.repository import ACCOUNTS, ANSWERS, FUNCTION
 
 COLUMNS = ["environment", "version", "revision", "age", "pipeline", "behind", "commit"]
 WORDS = {"InProgress": "in progress"}
@@ -23,8 +25,8 @@ class Runs:
     """What runs in an environment, as far as it is known.
 
     published: when the version was. weights: of other versions, while traffic is shifted. note: who went back
-    to this version, and why. behind: how many commits of the environment before are missing, None where that
-    is not known. problem: why nothing can be said.
+    to this version, and why. address: where requests go, empty if none invoke it. behind: how many commits
+    of the environment before are missing, None where that is not known. problem: why nothing can be said.
     """
 
     environment: str
@@ -35,6 +37,7 @@ class Runs:
     published: str = ""
     weights: dict[str, float] | None = None
     note: str = ""
+    address: str = ""
     pipeline: str = ""
     behind: int | None = None
     problem: str = ""
@@ -60,6 +63,7 @@ def ask(runs: Runs) -> Runs:
         pipelines = accounts.client("codepipeline", environment, "reader")
         runs.pipeline = state(pipelines)
         alias, version = live(functions)
+        runs.address = address(environment)
     except (BotoCoreError, ClientError) as error:
         runs.problem = accounts.explanation(error)
         return runs
@@ -74,6 +78,13 @@ def ask(runs: Runs) -> Runs:
     runs.subject, _, author = said.removesuffix(")").rpartition(" (")
     runs.author = author
     return runs
+
+
+def address(environment: str) -> str:
+    """Return where the requests go that invoke the function, empty if none do."""
+    client = partial(accounts.client, name=environment, role="reader")
+    where = (FUNCTION, accounts.environment(environment)["id"], ACCOUNTS["region"])
+    return triggers.address(ANSWERS["trigger"], client, *where)
 
 
 def live(functions: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -143,8 +154,8 @@ def show(found: list[Runs], unknown: bool) -> None:
     for cells in rows if len(rows) > 1 else []:
         print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
     for runs in found:
-        if runs.problem or runs.note:
-            print(f"{runs.environment}: {runs.problem or runs.note}")
+        for said in filter(None, (runs.problem, runs.note, runs.address)):
+            print(f"{runs.environment}: {said}")
     if unknown:
         print("How far one is behind is not known: this clone lacks a commit that runs. git fetch")
 

@@ -16,7 +16,7 @@ from emulator.accounts import EmulatedAccounts
 from rehearsal import demo, foundation
 from rehearsal.rehearse import Options, rehearse
 from screen import Screen
-from tests.worlds import FACTS, QUEUE, TEMPLATE, Rehearsed, World
+from tests.worlds import FACTS, HTTP, QUEUE, TEMPLATE, Rehearsed, World
 
 Bake = Callable[..., Path]
 
@@ -65,7 +65,15 @@ def pytest_configure(config: Any) -> None:
 
 
 ORDER = (
-    *("triggers", "trigger_events", "trigger_s3", "trigger_schedule", "trigger_sns", "trigger_streams"),
+    *(
+        "triggers",
+        "trigger_events",
+        "trigger_http",
+        "trigger_s3",
+        "trigger_schedule",
+        "trigger_sns",
+        "trigger_streams",
+    ),
     *("rehearsal", "environments", "organizations", "generation", "python", "security", "settings"),
     *("grants", "operations", "failures", "sandbox", "denials", "foundation", "deployment", "promoter"),
 )
@@ -176,6 +184,12 @@ def scheduled(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
 def streamed(request: pytest.FixtureRequest, founded: EmulatedAccounts, shared: Path) -> Rehearsed:
     """The same with functions that records of a stream invoke."""
     return in_production(founded, shared, function_name=f"hello-{request.param}", trigger=request.param)
+
+
+@pytest.fixture(scope="session")
+def requested(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
+    """The same with a function that requests invoke."""
+    return in_production(founded, shared, function_name=HTTP, trigger="http")
 
 
 def in_production(founded: EmulatedAccounts, shared: Path, **answers: str) -> Rehearsed:

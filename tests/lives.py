@@ -19,11 +19,15 @@ from rehearsal import demo
 from rehearsal.denials import OF_TRIGGERS
 from tests.worlds import DEV, FACTS, PROD, REGION, STAGE, TOOL, People, Rehearsed, World, terraform_of
 
-# What developers are granted for single triggers, by statement.
+# What developers, and readers, are granted for single triggers, by statement.
 OF_DEVELOPERS = {
     "kinesis": {"EncryptStreams", "ManageStreams", "SeeLimitsOfStreams"},
     "stream": {"FindDefaultKey", "LetDynamoDBUseKey", "ManageTables"},
     "events": {"ConfigureInvocations", "LetServicesInvoke", "ManageRules", "PutEvents", "ReadWhoMayInvoke"},
+    "http": {
+        *("FindApis", "LetServicesInvoke", "LogRequests", "MakeApis", "ManageApis", "ReadWhoMayInvoke"),
+        *("SeeApis", "SendRequests", "TagApis", "TagNewApis"),
+    },
     "schedule": {"ConfigureInvocations", "ManageSchedules", "PassRolesToLambdaAndScheduler"},
     "sns": {
         "ConfigureInvocations",
@@ -40,11 +44,15 @@ Edit = tuple[str, str, str]
 
 @dataclass
 class Life:
-    """What was checked in the life of a function, what is granted for its trigger, and what is left."""
+    """What was checked in the life of a function, what is granted for its trigger, and what is left.
+
+    said: what a developer and a reader saw.
+    """
 
     checks: list[Check]
     granted: list[Grant]
     left: list[str]
+    said: str
 
     @property
     def denied(self) -> list[Check]:
@@ -75,11 +83,11 @@ def live(rehearsed: Rehearsed, folder: Path, trigger: str, *edits: Edit, then: t
     with rehearsed.world.fork() as accounts:
         world = World(rehearsed, accounts, folder)
         granted = granted_for(world, trigger)
+        said = play(world, trigger, steps)
         change_and_remove(world, steps)
-        play(world, trigger, steps)
         calls = [*rehearsed.result.journal, *accounts.journal()]
         checks = [check for call in calls for check in call.checks]
-        return Life(checks, granted, sorted(what_is_left(world)))
+        return Life(checks, granted, sorted(what_is_left(world)), said)
 
 
 def granted_for(world: World, trigger: str) -> list[Grant]:
@@ -89,7 +97,7 @@ def granted_for(world: World, trigger: str) -> list[Grant]:
         grant
         for grant in grants.granted(clients)
         if (name(grant.role).startswith(world.name) and grant.policy in OF_TRIGGERS)
-        or (name(grant.role) == "acme-developer" and grant.sid in OF_DEVELOPERS[trigger])
+        or (name(grant.role) in ("acme-developer", "acme-reader") and grant.sid in OF_DEVELOPERS[trigger])
     ]
 
 
@@ -131,17 +139,19 @@ def empty(world: World, environment: dict[str, Any]) -> None:
             s3.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
 
 
-def play(world: World, trigger: str, steps: list[tuple[Edit, ...]]) -> None:
-    """Create, change, use and remove a sandbox, as a developer."""
+def play(world: World, trigger: str, steps: list[tuple[Edit, ...]]) -> str:
+    """Create, change, use and remove a sandbox, as a developer; see what runs; return what that printed."""
     run, folder = People(world), world.repository
     demo.install(folder)
     run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
     for edits in steps:
         edit(folder / "deployment", edits)
         run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
-    run(TOOL, "send", "ada", "events/greeting.json")
+    said = run(TOOL, "invoke", "ada", "events/greeting.json")
+    said += run(TOOL, "send", "ada", "events/greeting.json") + run(TOOL, "status")
     settle(sandbox_of(world, trigger), world, "greeting")
     run(TOOL, "sandbox-destroy", "ada")
+    return said
 
 
 def sandbox_of(world: World, trigger: str) -> Any:
@@ -175,6 +185,7 @@ def what_is_left(world: World) -> Iterator[str]:
     for environment in STAGE, DEV:
         wanted = world.name if environment is STAGE else "--sandbox-"
         functions = world.client("lambda", environment).list_functions()["Functions"]
+        logs = world.client("logs", environment)
         found = [
             *(each["FunctionName"] for each in functions),
             *world.client("sqs", environment).list_queues().get("QueueUrls", []),
@@ -186,6 +197,11 @@ def what_is_left(world: World) -> Iterator[str]:
             *(
                 each["Name"]
                 for each in world.client("scheduler", environment).list_schedule_groups()["ScheduleGroups"]
+            ),
+            *(each["Name"] for each in world.client("apigatewayv2", environment).get_apis()["Items"]),
+            *(
+                each["logGroupName"]
+                for each in logs.describe_log_groups(logGroupNamePrefix="/aws/v")["logGroups"]
             ),
         ]
         yield from (each for each in found if wanted in each and not each.endswith("-promoted"))

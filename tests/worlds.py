@@ -26,6 +26,7 @@ FACTS = yaml.safe_load((TEMPLATE / "accounts.yaml").read_text())
 DEV, STAGE, PROD = FACTS["environments"]
 REGION = FACTS["region"]
 NAME, QUEUE = "hello-lambda", "hello-queue"  # functions: one that nothing invokes, one by messages
+HTTP = "hello-http"  # and one by requests
 TOOL = Path(sys.executable).with_name("lambda-template")  # this checkout's own
 
 
@@ -128,12 +129,13 @@ class People:
         self.folder = world.repository
         self.variables = own | people_s | {"HOME": str(world.folder), "WHY": "of a test"}
 
-    def __call__(self, *command: str | Path) -> None:
-        """Run a command to its end."""
+    def __call__(self, *command: str | Path) -> str:
+        """Run a command to its end; return what it printed."""
         done = subprocess.run(
             command, cwd=self.folder, env=self.variables, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
 
     def first_line(self, *command: str | Path) -> str:
         """Run a command that goes on by itself until it has said something."""
@@ -146,13 +148,14 @@ class People:
         return line
 
 
-def terraform_of(world: World, folder: Path, environment: dict[str, str], *arguments: str) -> None:
-    """Run Terraform in a folder."""
+def terraform_of(world: World, folder: Path, environment: dict[str, str], *arguments: str) -> str:
+    """Run Terraform in a folder; return what it printed."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     command = ["terraform", arguments[0], "-input=false", "-no-color", *arguments[1:]]
     variables = own | environment | terraform.environment(world.folder)
     done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def as_function(accounts: EmulatedAccounts, service: str) -> Any:

@@ -59,6 +59,7 @@ def refusal(output: Path, *answers: str) -> str:
         (f"description={'x' * 201}", "description: has 201 characters; it may have 200"),
         ("description=two\nlines", "(U+000A)"),
         ("description=a\x1bb", "(U+001B)"),
+        ("authorization=none", "says who may send requests, of which none has none; leave it at iam"),
         ("accounts_file=nowhere.yaml", "nowhere.yaml cannot be read"),
         ("accounts_file=~no-such-user/accounts.yaml", "~no-such-user/accounts.yaml cannot be read"),
         (f"accounts_file={TEMPLATE}", "cannot be read"),
@@ -72,6 +73,29 @@ def test_a_bad_answer_is_refused_by_name_and_nothing_is_written(
     assert any(
         line.startswith(answer.split("=", maxsplit=1)[0]) and fault in line for line in shown.splitlines()
     ), shown
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "IAM",
+        "open",
+        "jwt",
+        "jwt https://login.example.com/",
+        "jwt http://login.example.com/ orders",
+        "jwt https://login.example.com/  orders",
+        'jwt https://login.example.com/ "orders"',
+        "jwt https://login.example.com/${x} orders",
+        "none\n",
+    ],
+)
+def test_who_may_send_requests_is_refused_with_what_would_be_right(tmp_path: Path, answer: str) -> None:
+    shown = refusal(tmp_path / "output", "trigger=http", f"authorization={answer}")
+
+    assert (
+        f"authorization: {answer!r} must be iam or none or jwt ISSUER AUDIENCE, such as jwt https://" in shown
+    )
 
 
 def test_a_name_that_holds_the_word_sandbox_is_a_function_s_like_any_other(bake: Bake) -> None:
@@ -269,6 +293,7 @@ def test_any_number_of_environments_is_wired(tmp_path: Path, bake: Bake, count: 
 
 def test_an_answer_shaped_like_code_reaches_the_hook_as_data(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"function_name": 'x"""\n{{ 1 }}', "description": "\\", "runtime": "r", "trigger": "none"}
+    answers |= {"authorization": "iam"}
     private = {"_version": "0", "_languages": {"r": "python"}}
     context = {"cookiecutter": answers | private | {"accounts_file": "accounts.yaml"}}
     text = (TEMPLATE / "hooks/pre_gen_project.py").read_text("utf-8")

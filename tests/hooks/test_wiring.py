@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import hcl2
 import pytest
 from cookiecutter.main import cookiecutter
 
@@ -72,6 +73,7 @@ def test_a_repository_knows_the_commit_of_its_template_and_where_to_fetch_it(tem
     assert (facts["revision"], facts["version"]) == (revision, "0.1.0")
     assert facts["answers"] == {
         "accounts_file": "accounts.yaml",
+        "authorization": "iam",
         "description": "Says “hi”.",
         "function_name": "hello-lambda",
         "runtime": "python3.13",
@@ -196,6 +198,24 @@ def test_a_new_runtime_and_a_new_trigger_are_folders_and_a_line_each(template: P
     assert "RUNTIME := cobol85" in (repository / "Makefile").read_text()
     python = {"pyproject.toml", "src", "tests", "events", "requirements.txt", "wiring.json"}
     assert python.isdisjoint(path.name for path in repository.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("answer", "meaning"),
+    [
+        ("iam", "needs `execute-api:Invoke`"),
+        ("none", "**It is open: anybody who knows the address may call it.**"),
+        ("jwt https://login.example.com/v2 orders api://invoices", "sends a JSON Web Token"),
+    ],
+)
+def test_who_may_send_requests_stands_in_terraform_and_in_the_readme(
+    bake: Bake, answer: str, meaning: str
+) -> None:
+    repository = bake(trigger="http", authorization=answer)
+
+    (variable,) = hcl2.loads((repository / "deployment/authorization.tf").read_text())["variable"]
+    assert variable['"authorization"']["default"].strip('"') == answer
+    assert meaning in (repository / "README.md").read_text()
 
 
 def test_a_runtime_that_has_no_handler_for_a_trigger_is_refused(

@@ -95,7 +95,7 @@ def test_the_records_of_an_event_are_put_into_the_stream_of_the_sandbox(
     assert [line in done.stdout for line in sent] == [True] * 3
 
 
-@pytest.mark.parametrize("trigger", ["events", "kinesis", "s3", "schedule", "sns", "sqs", "stream"])
+@pytest.mark.parametrize("trigger", ["events", "http", "kinesis", "s3", "schedule", "sns", "sqs", "stream"])
 def test_without_a_sandbox_it_says_how_to_create_one(
     bake: Bake, organization: EmulatedAccounts, tmp_path: Path, trigger: str
 ) -> None:

