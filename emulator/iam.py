@@ -21,7 +21,8 @@ def asked(call: Call, action: str) -> Asked:
     role = None if call.operation == "CreateRole" else roles.get(said["RoleName"])
     arn = role.arn if role else f"arn:aws:iam::{call.account}:role{said.get('Path', '/')}{said['RoleName']}"
     boundary = said.get("PermissionsBoundary") or (role and role.permissions_boundary_arn)
-    yield action, arn, {"iam:permissionsboundary": boundary} if boundary else {}
+    told = {"iam:permissionsboundary": boundary, "iam:policyarn": said.get("PolicyArn")}
+    yield action, arn, {key: value for key, value in told.items() if value}
     if call.operation == "CreateRole" and said.get("Tags"):
         yield "iam:TagRole", arn, {}
 

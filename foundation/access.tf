@@ -83,7 +83,7 @@ data "aws_iam_policy_document" "people_trust" {
   }
 }
 
-# Inline policies of a role may have 10,240 characters together; a policy of its own, 6,144. So one for each part.
+# A role's inline policies may have 10,240 characters together, a managed policy 6,144.
 resource "aws_iam_role_policy" "operator" {
   for_each = local.environment == null ? {
     state = data.aws_iam_policy_document.operator_in_ops.json
@@ -110,6 +110,21 @@ resource "aws_iam_role_policy" "developer" {
   name   = "developer"
   role   = aws_iam_role.people["developer"].name
   policy = data.aws_iam_policy_document.developer[0].json
+}
+
+resource "aws_iam_policy" "developer_triggers" {
+  count = local.builds ? 1 : 0
+
+  name        = "${aws_iam_role.people["developer"].name}-triggers"
+  description = "What sandboxes need for their triggers"
+  policy      = data.aws_iam_policy_document.developer_triggers[0].json
+}
+
+resource "aws_iam_role_policy_attachment" "developer_triggers" {
+  count = local.builds ? 1 : 0
+
+  role       = aws_iam_role.people["developer"].name
+  policy_arn = aws_iam_policy.developer_triggers[0].arn
 }
 
 resource "aws_iam_group" "people" {

@@ -48,64 +48,6 @@ data "aws_iam_policy_document" "developer" {
   }
 
   statement {
-    sid = "ManageTables"
-    actions = [
-      "dynamodb:CreateTable", "dynamodb:DeleteTable", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable",
-      "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource", "dynamodb:PutItem", "dynamodb:TagResource",
-      "dynamodb:UntagResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable",
-    ]
-    resources = ["arn:aws:dynamodb:${local.here}:table/*--sandbox-*"]
-  }
-
-  statement {
-    sid       = "LetDynamoDBUseKey"
-    actions   = local.of_table_keys
-    resources = [local.key_arn]
-
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = ["dynamodb.${local.region}.amazonaws.com"]
-    }
-  }
-
-  # The provider looks for the key that DynamoDB would use by itself.
-  statement {
-    sid       = "FindDefaultKey"
-    actions   = ["kms:DescribeKey"]
-    resources = ["arn:aws:kms:${local.here}:key/*"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "kms:RequestAlias"
-      values   = ["alias/aws/dynamodb"]
-    }
-  }
-
-  statement {
-    sid = "ManageStreams"
-    actions = [
-      "kinesis:AddTagsToStream", "kinesis:CreateStream", "kinesis:DecreaseStreamRetentionPeriod", "kinesis:DeleteStream",
-      "kinesis:DescribeStreamSummary", "kinesis:IncreaseStreamRetentionPeriod", "kinesis:ListTagsForResource",
-      "kinesis:ListTagsForStream", "kinesis:PutRecord", "kinesis:RemoveTagsFromStream", "kinesis:TagResource",
-      "kinesis:UntagResource",
-    ]
-    resources = ["arn:aws:kinesis:${local.here}:stream/*--sandbox-*"]
-  }
-
-  statement {
-    sid       = "SeeLimitsOfStreams"
-    actions   = ["kinesis:DescribeLimits"]
-    resources = ["*"] # takes no other
-  }
-
-  statement {
-    sid       = "EncryptStreams"
-    actions   = ["kinesis:StartStreamEncryption"]
-    resources = ["arn:aws:kinesis:${local.here}:stream/*--sandbox-*", local.key_arn] # is of both
-  }
-
-  statement {
     sid       = "MapQueues"
     actions   = ["lambda:CreateEventSourceMapping"]
     resources = ["*"] # takes no other; so the function is a condition
@@ -190,80 +132,6 @@ data "aws_iam_policy_document" "developer" {
   }
 
   statement {
-    sid       = "MakeApis"
-    actions   = ["apigateway:POST"]
-    resources = [local.apis]
-
-    condition {
-      test     = "StringLike"
-      variable = "apigateway:Request/ApiName"
-      values   = ["*--sandbox-*"]
-    }
-
-    condition {
-      test     = "StringLike"
-      variable = "aws:RequestTag/function"
-      values   = ["*--sandbox-*"]
-    }
-  }
-
-  statement {
-    sid       = "ManageApis"
-    actions   = ["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST"]
-    resources = ["${local.apis}/*"]
-
-    condition {
-      test     = "StringLike"
-      variable = "aws:ResourceTag/function"
-      values   = ["*--sandbox-*"]
-    }
-  }
-
-  # All but the tag by which it is told whose an API is: AWS tells IAM no tags of an API whose tags are changed.
-  statement {
-    sid       = "TagApis"
-    actions   = ["apigateway:DELETE", "apigateway:POST"]
-    resources = ["arn:aws:apigateway:${local.region}::/tags/*"]
-
-    condition {
-      test     = "ForAllValues:StringNotEquals"
-      variable = "aws:TagKeys"
-      values   = ["function"]
-    }
-  }
-
-  # Which AWS does not list, and was seen to ask for: https://github.com/aws-amplify/amplify-cli/issues/12316
-  statement {
-    sid       = "TagNewApis"
-    actions   = ["apigateway:TagResource"]
-    resources = [local.apis, "${local.apis}/*"]
-
-    condition {
-      test     = "StringLikeIfExists"
-      variable = "aws:RequestTag/function"
-      values   = ["*--sandbox-*"]
-    }
-
-    condition {
-      test     = "StringLikeIfExists" # a new one has none yet
-      variable = "aws:ResourceTag/function"
-      values   = ["*--sandbox-*"]
-    }
-  }
-
-  statement {
-    sid       = "FindApis"
-    actions   = ["apigateway:GET"]
-    resources = [local.apis] # the list of all
-  }
-
-  statement {
-    sid       = "SendRequests"
-    actions   = ["execute-api:Invoke"]
-    resources = ["arn:aws:execute-api:${local.here}:*/$default/*"] # to whatever API here: AWS tells IAM neither name nor tag
-  }
-
-  statement {
     sid = "ConfigureInvocations"
     actions = [
       "lambda:DeleteFunctionEventInvokeConfig", "lambda:GetFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig",
@@ -289,25 +157,6 @@ data "aws_iam_policy_document" "developer" {
     resources = ["arn:aws:lambda:${local.here}:function:*--sandbox-*"]
   }
 
-  # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html#http-api-logging.permissions
-  statement {
-    sid = "LogRequests"
-    actions = [
-      "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeResourcePolicies", "logs:GetLogDelivery",
-      "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
-    ]
-    resources = ["*"] # take no other
-  }
-
-  statement {
-    sid = "ManageRules"
-    actions = [
-      "events:DeleteRule", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:PutRule",
-      "events:PutTargets", "events:RemoveTargets", "events:TagResource", "events:UntagResource",
-    ]
-    resources = ["arn:aws:events:${local.here}:rule/*--sandbox-*"]
-  }
-
   statement {
     sid = "ManageBuckets"
     actions = [
@@ -326,18 +175,6 @@ data "aws_iam_policy_document" "developer" {
     sid       = "PutAndDeleteObjects"
     actions   = ["s3:DeleteObjectVersion", "s3:PutObject"]
     resources = ["arn:aws:s3:::*--sandbox-*-${local.account.id}/*"]
-  }
-
-  statement {
-    sid       = "PutEvents"
-    actions   = ["events:PutEvents"]
-    resources = ["arn:aws:events:${local.here}:event-bus/default"]
-
-    condition {
-      test     = "StringLike"
-      variable = "events:source"
-      values   = ["*--sandbox-*"]
-    }
   }
 
   statement {
@@ -418,6 +255,184 @@ data "aws_iam_policy_document" "developer" {
       values   = ["lambda.amazonaws.com", "scheduler.amazonaws.com"]
     }
   }
+}
+
+# What single triggers need.
+data "aws_iam_policy_document" "developer_triggers" {
+  count = local.builds ? 1 : 0
+
+  statement {
+    sid       = "MakeApis"
+    actions   = ["apigateway:POST"]
+    resources = [local.apis]
+
+    condition {
+      test     = "StringLike"
+      variable = "apigateway:Request/ApiName"
+      values   = ["*--sandbox-*"]
+    }
+
+    condition {
+      test     = "StringLike"
+      variable = "aws:RequestTag/function"
+      values   = ["*--sandbox-*"]
+    }
+  }
+
+  statement {
+    sid       = "ManageApis"
+    actions   = ["apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST"]
+    resources = ["${local.apis}/*"]
+
+    condition {
+      test     = "StringLike"
+      variable = "aws:ResourceTag/function"
+      values   = ["*--sandbox-*"]
+    }
+  }
+
+  # All but the tag by which it is told whose an API is: AWS tells IAM no tags of an API whose tags are changed.
+  statement {
+    sid       = "TagApis"
+    actions   = ["apigateway:DELETE", "apigateway:POST"]
+    resources = ["arn:aws:apigateway:${local.region}::/tags/*"]
+
+    condition {
+      test     = "ForAllValues:StringNotEquals"
+      variable = "aws:TagKeys"
+      values   = ["function"]
+    }
+  }
+
+  # Which AWS does not list, and was seen to ask for: https://github.com/aws-amplify/amplify-cli/issues/12316
+  statement {
+    sid       = "TagNewApis"
+    actions   = ["apigateway:TagResource"]
+    resources = [local.apis, "${local.apis}/*"]
+
+    condition {
+      test     = "StringLikeIfExists"
+      variable = "aws:RequestTag/function"
+      values   = ["*--sandbox-*"]
+    }
+
+    condition {
+      test     = "StringLikeIfExists" # a new one has none yet
+      variable = "aws:ResourceTag/function"
+      values   = ["*--sandbox-*"]
+    }
+  }
+
+  statement {
+    sid       = "FindApis"
+    actions   = ["apigateway:GET"]
+    resources = [local.apis] # the list of all
+  }
+
+  # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html#http-api-logging.permissions
+  statement {
+    sid = "LogRequests"
+    actions = [
+      "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeResourcePolicies", "logs:GetLogDelivery",
+      "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+    ]
+    resources = ["*"] # take no other
+  }
+
+  statement {
+    sid       = "SendRequests"
+    actions   = ["execute-api:Invoke"]
+    resources = ["arn:aws:execute-api:${local.here}:*/$default/*"] # to whatever API here: AWS tells IAM neither name nor tag
+  }
+
+  statement {
+    sid = "ManageSchedules"
+    actions = [
+      "scheduler:CreateSchedule", "scheduler:CreateScheduleGroup", "scheduler:DeleteSchedule", "scheduler:DeleteScheduleGroup",
+      "scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource", "scheduler:TagResource",
+      "scheduler:UntagResource", "scheduler:UpdateSchedule",
+    ]
+    resources = [for kind in ["schedule", "schedule-group"] : "arn:aws:scheduler:${local.here}:${kind}/*--sandbox-*"]
+  }
+
+  statement {
+    sid = "ManageRules"
+    actions = [
+      "events:DeleteRule", "events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule", "events:PutRule",
+      "events:PutTargets", "events:RemoveTargets", "events:TagResource", "events:UntagResource",
+    ]
+    resources = ["arn:aws:events:${local.here}:rule/*--sandbox-*"]
+  }
+
+  statement {
+    sid       = "PutEvents"
+    actions   = ["events:PutEvents"]
+    resources = ["arn:aws:events:${local.here}:event-bus/default"]
+
+    condition {
+      test     = "StringLike"
+      variable = "events:source"
+      values   = ["*--sandbox-*"]
+    }
+  }
+
+  statement {
+    sid = "ManageTables"
+    actions = [
+      "dynamodb:CreateTable", "dynamodb:DeleteTable", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable",
+      "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource", "dynamodb:PutItem", "dynamodb:TagResource",
+      "dynamodb:UntagResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable",
+    ]
+    resources = ["arn:aws:dynamodb:${local.here}:table/*--sandbox-*"]
+  }
+
+  statement {
+    sid       = "LetDynamoDBUseKey"
+    actions   = local.of_table_keys
+    resources = [local.key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.${local.region}.amazonaws.com"]
+    }
+  }
+
+  # The provider looks for the key that DynamoDB would use by itself.
+  statement {
+    sid       = "FindDefaultKey"
+    actions   = ["kms:DescribeKey"]
+    resources = ["arn:aws:kms:${local.here}:key/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:RequestAlias"
+      values   = ["alias/aws/dynamodb"]
+    }
+  }
+
+  statement {
+    sid = "ManageStreams"
+    actions = [
+      "kinesis:AddTagsToStream", "kinesis:CreateStream", "kinesis:DecreaseStreamRetentionPeriod", "kinesis:DeleteStream",
+      "kinesis:DescribeStreamSummary", "kinesis:IncreaseStreamRetentionPeriod", "kinesis:ListTagsForResource",
+      "kinesis:ListTagsForStream", "kinesis:PutRecord", "kinesis:RemoveTagsFromStream", "kinesis:TagResource",
+      "kinesis:UntagResource",
+    ]
+    resources = ["arn:aws:kinesis:${local.here}:stream/*--sandbox-*"]
+  }
+
+  statement {
+    sid       = "SeeLimitsOfStreams"
+    actions   = ["kinesis:DescribeLimits"]
+    resources = ["*"] # takes no other
+  }
+
+  statement {
+    sid       = "EncryptStreams"
+    actions   = ["kinesis:StartStreamEncryption"]
+    resources = ["arn:aws:kinesis:${local.here}:stream/*--sandbox-*", local.key_arn] # is of both
+  }
 
   statement {
     sid = "ManageTopics"
@@ -444,15 +459,5 @@ data "aws_iam_policy_document" "developer" {
       variable = "sns:Endpoint"
       values   = ["arn:aws:lambda:${local.here}:function:*--sandbox-*"]
     }
-  }
-
-  statement {
-    sid = "ManageSchedules"
-    actions = [
-      "scheduler:CreateSchedule", "scheduler:CreateScheduleGroup", "scheduler:DeleteSchedule", "scheduler:DeleteScheduleGroup",
-      "scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource", "scheduler:TagResource",
-      "scheduler:UntagResource", "scheduler:UpdateSchedule",
-    ]
-    resources = [for kind in ["schedule", "schedule-group"] : "arn:aws:scheduler:${local.here}:${kind}/*--sandbox-*"]
   }
 }

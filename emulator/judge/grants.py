@@ -1,6 +1,6 @@
 """What roles are granted, and what of it calls have used."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +23,23 @@ class Grant:
 
 
 def granted(accounts: Iterable[Any]) -> list[Grant]:
-    """Return all that roles are granted by policies of their own. accounts: a client of IAM in each."""
+    """Return all that roles are granted by their policies. accounts: a client of IAM in each."""
     found = []
     for iam in accounts:
         for role in iam.list_roles()["Roles"]:
-            for policy in iam.list_role_policies(RoleName=role["RoleName"])["PolicyNames"]:
-                answer = iam.get_role_policy(RoleName=role["RoleName"], PolicyName=policy)
-                found += [Grant(role["Arn"], each, policy) for each in statements(answer["PolicyDocument"])]
+            for policy, document in policies(iam, role["RoleName"]):
+                found += [Grant(role["Arn"], each, policy) for each in statements(document)]
     return [grant for grant in found if grant.statement["Effect"] == "Allow"]
+
+
+def policies(iam: Any, role: str) -> Iterator[tuple[str, Document]]:
+    """Yield the policies of a role, its own and those attached to it. iam: a client of its account."""
+    for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        yield policy, iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    for attached in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        version = iam.get_policy(PolicyArn=attached["PolicyArn"])["Policy"]["DefaultVersionId"]
+        found = iam.get_policy_version(PolicyArn=attached["PolicyArn"], VersionId=version)
+        yield attached["PolicyName"], found["PolicyVersion"]["Document"]
 
 
 def uses(grant: Grant, check: Check) -> bool:

@@ -94,7 +94,8 @@ def roles(account: Account) -> Iterator[Finding]:
             if absent(error):
                 continue
             raise
-        more = [*(inline - policies_of(account, kind).keys()), *(each["PolicyName"] for each in attached)]
+        ours = policies_of(account, kind).keys() | {f"{name}-triggers"}
+        more = (inline | {each["PolicyName"] for each in attached}) - ours
         if more:
             text = f"role {name} has policies that are not the foundation's: {', '.join(sorted(more))}"
             yield Finding("warning", text, "remove them from it, unless its people are meant to have them")

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from emulator.accounts import EmulatedAccounts
 from emulator.calls import Caller, Check
+from emulator.judge.grants import policies
 from emulator.judge.policies import applies, listed, named, statements
 from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, Rehearsed, as_function
 
@@ -148,8 +149,7 @@ class Attack:
             ]
         else:
             name = check.caller.role.rpartition("/")[2]
-            for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-                documents += [iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]]
+            documents += [document for _, document in policies(iam, name)]
         for document in documents:
             for statement in statements(document):
                 if "Principal" in statement and not named(statement, check.request):

@@ -573,7 +573,10 @@ ACCEPTED = {
     *((policy, "UNKNOWN_ACTION") for policy in ("acme-pipelines-boundary", "developer")),  # as AWS's list
     ("buckets", "RESOURCE_POLICY_PRIVILEGE_ESCALATION"),
     # One of the kinds that an action takes. Of subscriptions its list is old, too.
-    *((policy, "RESOURCE_MISMATCH") for policy in ("acme-pipelines-boundary", "developer", "doctor", "keys")),
+    *(
+        (policy, "RESOURCE_MISMATCH")
+        for policy in ("acme-developer-triggers", "acme-pipelines-boundary", "developer", "doctor", "keys")
+    ),
 }
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from emulator.accounts import EmulatedAccounts
+from emulator.judge.grants import policies
 from tests.conftest import Bake, needs
 from tests.worlds import FACTS, TEMPLATE
 
@@ -103,8 +104,8 @@ def test_nobody_is_told_to_reach_back_or_up(organization: EmulatedAccounts) -> N
     for position, account in enumerate(order):
         iam = organization.client("iam", account["id"], FACTS["region"])
         for role in (role["RoleName"] for role in iam.list_roles()["Roles"]):
-            for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-                document = json.dumps(iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"])
+            for _, policy in policies(iam, role):
+                document = json.dumps(policy)
                 others = [o for o in order if o is not account]
                 reached = [
                     o

@@ -385,7 +385,7 @@ def refused(place: str, document: dict[str, Any]) -> Iterator[str]:
                 yield f"{said}: {name} acts on {', '.join(kinds)}"
             if not kinds and "*" not in resources:
                 yield f"{said}: {name} acts on no resource, * alone"
-        for arn in resources if not CEILINGS.search(place) else []:
+        for arn in resources if not CEILINGS.search(place) and not UNLISTED.issuperset(words) else []:
             actions = [each for found in means.values() for each in found]
             if arn != "*" and not any(acts_on(kinds_of(*each), arn) for each in actions):
                 yield f"{said}: none of its actions acts on {arn}"
