@@ -44,6 +44,7 @@ lock: .venv/installed ## Take newer dependencies
 	npm --prefix tests/tools update --package-lock-only
 
 benchmarks: .venv/installed ## Measure beside what one would use instead, and where time goes
+	.venv/bin/python -m benchmarks.cold_start.run
 	.venv/bin/python -m benchmarks.generation.run
 	.venv/bin/python -m benchmarks.inner_loop.run
 	.venv/bin/python -m benchmarks.packaging.run
