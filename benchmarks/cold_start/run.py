@@ -1,8 +1,8 @@
 """Time what a cold start imports: the packaged handler of each trigger, beside that of a starter.
 
-Both have byte code, and run in Lambda's own Python. AWS's starter with Powertools is for HTTP; for another trigger,
-its imports stand here with the utility that Powertools' documentation shows for that trigger. Run from the
-repository's root: python -m benchmarks.cold_start.run
+Both have byte code, and run in Lambda's own Python. AWS's starter with Powertools is for HTTP; for another
+trigger, its imports stand here with the utility that Powertools' documentation shows for that trigger. Run
+from the repository's root: python -m benchmarks.cold_start.run
 """
 
 import json
@@ -34,10 +34,13 @@ CLASS = "from aws_lambda_powertools.utilities.data_classes import {0}, event_sou
 BATCH = (
     "from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response"
 )
+HTTP = (
+    "from aws_lambda_powertools.event_handler import APIGatewayRestResolver\napp = APIGatewayRestResolver()"
+)
 # https://docs.powertools.aws.dev/lambda/python/latest/utilities/
 UTILITIES = {
     "events": CLASS.format("EventBridgeEvent"),
-    "http": "from aws_lambda_powertools.event_handler import APIGatewayRestResolver\napp = APIGatewayRestResolver()",
+    "http": HTTP,
     "kinesis": BATCH,
     "s3": CLASS.format("S3EventBridgeNotificationEvent"),
     "sns": CLASS.format("SNSEvent"),
@@ -92,7 +95,8 @@ def main() -> None:
         wanted = ["aws-lambda-powertools[tracer]", "requests"]
         install = [find_uv_bin(), "pip", "install", "--quiet", "--compile-bytecode"]
         subprocess.run(
-            [*install, "--python", interpreter(RUNTIME).path, "--target", installed, *wanted], check=True
+            [*install, "--python", str(interpreter(RUNTIME).path), "--target", str(installed), *wanted],
+            check=True,
         )
         own = {trigger: packaged(trigger, folder) for trigger in triggers}
         starters = {trigger: starter(trigger, folder) for trigger in triggers}
