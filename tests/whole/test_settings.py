@@ -3,6 +3,9 @@
 import hashlib
 import io
 import json
+import os
+import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +13,7 @@ from zipfile import ZipFile
 
 from emulator.accounts import EmulatedAccounts
 from rehearsal import secrets
-from tests.worlds import FACTS, NAME, PROD, REGION, STAGE, World
+from tests.worlds import FACTS, NAME, PROD, REGION, STAGE, TOOL, People, World
 
 VALUE = "correct-horse-battery-staple"
 READER = """
@@ -45,10 +48,21 @@ def release(world: World) -> bytes:
     )
 
 
-def put(world: World, environment: dict[str, Any]) -> None:
-    """Put the secret into an environment, as an operator."""
-    store = world.accounts.client("ssm", environment["id"], REGION, "acme-operator")
-    store.put_parameter(Name=f"/{NAME}/token", Type="SecureString", KeyId="alias/acme", Value=VALUE)
+def put(world: World, *environments: dict[str, Any]) -> None:
+    """Put the secret into environments, as the README tells an operator to."""
+    readme = (world.repository / "README.md").read_text()
+    (command,) = re.findall(r"^```bash\n(read .*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    variables = People(world).variables
+    tools = os.pathsep.join([str(TOOL.parent), variables["PATH"]])
+    for environment in environments:
+        subprocess.run(
+            ["bash", "-c", command.replace("ENVIRONMENT", environment["name"])],
+            env=variables | {"PATH": tools},
+            input=f"{VALUE}\n",
+            stdout=subprocess.DEVNULL,
+            text=True,
+            check=True,
+        )
 
 
 def kept(world: World, environment: dict[str, Any]) -> Iterator[str]:
@@ -79,8 +93,7 @@ def test_a_missing_secret_fails_the_plan_by_its_name(world: World) -> None:
 def test_a_secret_is_kept_nowhere_else_and_a_setting_is_one_environment_s_own(
     world: World,
 ) -> None:
-    for environment in STAGE, PROD:
-        put(world, environment)
+    put(world, STAGE, PROD)
     world.send(release(world))
 
     assert world.walk() == []
