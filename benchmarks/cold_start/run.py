@@ -56,7 +56,7 @@ def packaged(trigger: str, folder: Path) -> Path:
     repository = Path(
         cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder))
     )
-    python = interpreter(RUNTIME).path
+    python = str(interpreter(RUNTIME).path)
     subprocess.run([python, "scripts/package.py", RUNTIME, PLATFORM], cwd=repository, check=True)
     code = folder / trigger
     with zipfile.ZipFile(repository / "build/package.zip") as package:
@@ -74,7 +74,7 @@ def starter(trigger: str, folder: Path) -> Path:
 
 def seconds(module: str, *paths: Path) -> float:
     """Return how long an import takes, in a process of its own."""
-    command = [interpreter(RUNTIME).path, "-c", TIMED.format(module=module)]
+    command = [str(interpreter(RUNTIME).path), "-c", TIMED.format(module=module)]
     own = {
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "AWS_LAMBDA_FUNCTION_NAME": "hello",
@@ -93,7 +93,7 @@ def main() -> None:
     with TemporaryDirectory() as scratch:
         folder, installed = Path(scratch), Path(scratch) / "installed"
         wanted = ["aws-lambda-powertools[tracer]", "requests"]
-        install = [find_uv_bin(), "pip", "install", "--quiet", "--compile-bytecode"]
+        install: list[str] = [find_uv_bin(), "pip", "install", "--quiet", "--compile-bytecode"]
         subprocess.run(
             [*install, "--python", str(interpreter(RUNTIME).path), "--target", str(installed), *wanted],
             check=True,
@@ -108,9 +108,8 @@ def main() -> None:
                 times[trigger].append(pair)
     for trigger, pairs in times.items():
         ours, theirs = (statistics.median(column) for column in zip(*pairs[1:], strict=True))
-        print(
-            f"{trigger:<10} {ours * 1000:5.1f} ms  starter {theirs * 1000:6.1f} ms  ours {ours / theirs:4.2f} of it"
-        )
+        ratio = f"ours {ours / theirs:4.2f} of it"
+        print(f"{trigger:<10} {ours * 1000:5.1f} ms  starter {theirs * 1000:6.1f} ms  {ratio}")
 
 
 if __name__ == "__main__":
