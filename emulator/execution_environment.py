@@ -3,100 +3,26 @@
 Memory, disk and processor architecture are this machine's own; nothing limits them.
 """
 
-import functools
-import hashlib
 import io
 import json
-import os
 import shutil
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 import uuid
 import zipfile
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from uv import find_uv_bin
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
-from emulator.calls import AwsError
+from emulator.interpreters import command
 
-REQUIREMENTS = Path(__file__).with_name("runtime-requirements.txt")
 INIT_SECONDS = 10  # that Lambda gives a runtime to start, beside the function's timeout
-
-
-@dataclass(frozen=True)
-class Interpreter:
-    """A Python on this machine: where it is, and its full version."""
-
-    path: Path
-    version: str
-
-
-def candidates(runtime: str) -> Iterator[Path]:
-    """Yield where a runtime's interpreter, such as python3.13, may be; ours, of any version, comes last."""
-    yield from (Path(folder, runtime) for folder in os.get_exec_path())
-    version = runtime.removeprefix("python")
-    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
-    yield from sorted(pyenv.glob(f"versions/{version}.*/bin/{runtime}"))
-    uv = [find_uv_bin(), "python", "find", "--managed-python", "--offline", "--no-project", version]
-    managed = subprocess.run(uv, capture_output=True, text=True, check=False).stdout.strip()
-    yield from map(Path, filter(None, [managed]))
-    yield Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
-
-
-@functools.cache
-def interpreter(runtime: str) -> Interpreter:
-    """Return the first candidate that runs: one on PATH may be a shim that does not."""
-    command = "import platform; print(platform.python_version())"
-    for path in candidates(runtime):
-        with suppress(OSError):
-            ran = subprocess.run([path, "-c", command], capture_output=True, text=True, check=False)
-            if ran.returncode == 0:
-                return Interpreter(path, ran.stdout.strip())
-    raise AwsError("EmulatorNotImplemented", f"lambda:Invoke: no Python on this machine runs {runtime}")
-
-
-def runtime_client(python: Interpreter) -> Path:
-    """Return a Python that has what Lambda's has besides: the runtime interface client and boto3.
-
-    It lives in the user's cache folder, by interpreter and lock file, and is built on first use.
-    """
-    key = hashlib.sha256(f"{python}".encode() + REQUIREMENTS.read_bytes()).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lambda-template"
-    built = cache / f"python{python.version}-{key}"
-    if not built.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as scratch:
-            draft = Path(scratch, built.name)
-            venv = ["venv", "--no-project", "--python", str(python.path), str(draft)]
-            install = ["pip", "install", "--python", str(draft), "--require-hashes", "-r", str(REQUIREMENTS)]
-            for arguments in (venv, install):
-                command = [find_uv_bin(), "--quiet", *arguments]
-                done = subprocess.run(command, cwd=cache, capture_output=True, text=True, check=False)
-                if done.returncode:
-                    message = f"lambda:Invoke: the runtime of {python.path} could not be built: {done.stderr}"
-                    raise AwsError("EmulatorNotImplemented", message)
-            with suppress(OSError):  # another process may have been faster
-                draft.rename(built)
-    return built / "bin" / "python"
-
-
-def command(runtime: str, handler: str) -> tuple[list[str], str]:
-    """Return the command that runs a runtime's handlers, and the version of the interpreter."""
-    if runtime.startswith("python"):
-        python = interpreter(runtime)
-        return [str(runtime_client(python)), "-m", "awslambdaric", handler], f"python {python.version}"
-    raise AwsError("EmulatorNotImplemented", f"lambda:Invoke: functions in {runtime} cannot be run yet")
 
 
 @dataclass(frozen=True)

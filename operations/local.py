@@ -56,6 +56,8 @@ def main(file: str, client: list[str]) -> None:
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "0",
         "AWS_LAMBDA_FUNCTION_NAME": FUNCTION,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{FUNCTION}",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "local",
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
         # As deployment/main.tf sets them.
         "POWERTOOLS_METRICS_NAMESPACE": ACCOUNTS["organization"],

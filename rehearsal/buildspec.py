@@ -25,7 +25,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import jsonschema
 import yaml
 
-from emulator.execution_environment import interpreter
+from emulator.interpreters import interpreter
 from rehearsal.processes import started
 
 PHASES = ("install", "pre_build", "build", "post_build")
@@ -174,9 +174,9 @@ def explained(buildspec: str, command: Command, expired: bool) -> str:
 def choose_runtimes(spec: dict[str, Any], variables: dict[str, str], build: Build) -> None:
     """Put the runtimes that a buildspec asks for first on PATH, or note which is missing."""
     for name, version in spec["phases"].get("install", {}).get("runtime-versions", {}).items():
-        if name != "python":
+        if name not in ("python", "nodejs"):
             raise ValueError(f"phases.install.runtime-versions.{name}: is not run by the rehearsal")
-        found = interpreter(f"python{version}")
+        found = interpreter(name, str(version))
         if found.version.startswith(f"{version}."):
             variables["PATH"] = f"{found.path.parent}{os.pathsep}{variables['PATH']}"
         else:

@@ -15,7 +15,7 @@ from cookiecutter.main import cookiecutter
 from uv import find_uv_bin
 
 from benchmarks.tools import compare, timed, tool
-from emulator.execution_environment import interpreter
+from emulator.interpreters import interpreter
 
 TEMPLATE = Path(__file__).parents[2]
 ROUNDS = 5
@@ -62,7 +62,7 @@ def main() -> None:
         )
         shutil.copy(repository / "requirements.txt", repository / "src")
         (repository / "template.yaml").write_text(SAM)
-        python = interpreter(RUNTIME)
+        python = interpreter("python", RUNTIME.removeprefix("python"))
         if not python.version.startswith("3.13."):
             raise SystemExit("sam build needs Python 3.13, which is not on this machine")
         path = f"{python.path.parent}{os.pathsep}{os.environ['PATH']}"

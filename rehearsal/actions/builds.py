@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -102,6 +103,13 @@ class Build(Action):
             for what, default in (("CACHE", ".cache"), ("CONFIG", ".config"))
         )
         own = {name: value for name, value in os.environ.items() if OF_THE_MACHINE.fullmatch(name)}
+        # Where npm would look with this HOME, and beside the Node.js that it finds itself on this PATH.
+        beside = Path(shutil.which("npm") or "/usr/bin/npm").parents[1]
+        npm = {
+            "CACHE": Path.home() / ".npm",
+            "GLOBALCONFIG": beside / "etc/npmrc",
+            "USERCONFIG": Path.home() / ".npmrc",
+        }
         actions = json.loads(self.configuration.get("EnvironmentVariables", "[]"))
         given = {
             v["name"]: v["value"] for v in [*project["environment"].get("environmentVariables", []), *actions]
@@ -109,6 +117,7 @@ class Build(Action):
         revisions = next(e for e in self.world.ask("find") if e["id"] == self.execution["id"])["revisions"]
         source = f"arn:aws:s3:::{self.store['location']}/{self.memory.artifacts[self.inputs()[0]]}"
         return {
+            **{f"NPM_CONFIG_{name}": str(path) for name, path in npm.items()},
             **own,
             "GIT_CONFIG_GLOBAL": os.devnull,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),

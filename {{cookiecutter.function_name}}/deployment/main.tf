@@ -29,7 +29,7 @@ resource "aws_lambda_function" "function" {
   reserved_concurrent_executions = var.sandbox == null ? coalesce(var.reserved_concurrency, -1) : -1
 
   environment {
-    variables = merge(var.settings, {
+    variables = merge(local.runtime_variables, var.settings, {
       POWERTOOLS_METRICS_NAMESPACE = local.accounts.organization
       POWERTOOLS_SERVICE_NAME      = local.function_name
     })

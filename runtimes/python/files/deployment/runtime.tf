@@ -1,0 +1,5 @@
+# What the function's environment has for the runtime's sake.
+
+locals {
+  runtime_variables = {}
+}

@@ -1,0 +1,37 @@
+HANDLER := index.handler
+INSTALLS := node_modules
+
+# Without npm and npx, which take longer to start than what they would start.
+BIN := node_modules/.bin
+
+.PHONY: install test lint format package local lock
+
+install: node_modules/.package-lock.json ## Install into node_modules what the other targets need
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@command -v npm >/dev/null || { echo "Node.js 22.18 or later is needed, with npm" >&2; exit 1; }
+	npm ci --no-progress
+	touch $@
+
+test: install ## Run the unit tests
+	@mkdir -p build
+	node --disable-warning=ExperimentalWarning --env-file=tests/environment --test --test-reporter=dot --test-reporter-destination=stdout \
+		--test-reporter=junit --test-reporter-destination=build/tests.xml 'tests/*.test.ts'
+
+lint: install ## Check style and types
+	$(BIN)/biome check
+	$(BIN)/tsc
+
+format: install ## Put the code into shape
+	$(BIN)/biome check --write
+
+package: install ## Build build/package.zip, as Lambda takes it
+	$(PYTHON) scripts/package.py $(if $(STANDBY),--standby)
+
+local: install $(INSTALLED) ## Call the handler on this machine, without AWS; EVENT=FILE
+	@$(PYTHON) scripts/package.py >&2
+	@$(TOOL) local "$(EVENT)" env _HANDLER=$(HANDLER) LAMBDA_TASK_ROOT=build/code NODE_OPTIONS=--enable-source-maps \
+		node scripts/runtime-client.cjs node_modules/aws-lambda-ric
+
+lock: ## Take newer dependencies, as package.json allows
+	npm update --package-lock-only
