@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 from cookiecutter.main import cookiecutter
 from uv import find_uv_bin
 
-from emulator.execution_environment import interpreter
+from emulator.interpreters import interpreter
 
 TEMPLATE = Path(__file__).parents[2]
 ROUNDS = 15
-RUNTIME, PLATFORM = "python3.13", "aarch64-manylinux_2_34"
+RUNTIME, PLATFORM, VERSION = "python3.13", "aarch64-manylinux_2_34", "3.13"
 # https://github.com/aws/aws-sam-cli-app-templates/tree/master/python3.13/hello-pt
 STARTER = """
 from aws_lambda_powertools import Logger, Metrics, Tracer
@@ -56,7 +56,7 @@ def packaged(trigger: str, folder: Path) -> Path:
     repository = Path(
         cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder))
     )
-    python = str(interpreter(RUNTIME).path)
+    python = str(interpreter("python", VERSION).path)
     subprocess.run([python, "scripts/package.py", RUNTIME, PLATFORM], cwd=repository, check=True)
     code = folder / trigger
     with zipfile.ZipFile(repository / "build/package.zip") as package:
@@ -74,7 +74,7 @@ def starter(trigger: str, folder: Path) -> Path:
 
 def seconds(module: str, *paths: Path) -> float:
     """Return how long an import takes, in a process of its own."""
-    command = [str(interpreter(RUNTIME).path), "-c", TIMED.format(module=module)]
+    command = [str(interpreter("python", VERSION).path), "-c", TIMED.format(module=module)]
     own = {
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "AWS_LAMBDA_FUNCTION_NAME": "hello",
@@ -87,7 +87,7 @@ def seconds(module: str, *paths: Path) -> float:
 
 def main() -> None:
     """Measure all triggers, in turns."""
-    if not interpreter(RUNTIME).version.startswith("3.13."):
+    if not interpreter("python", VERSION).version.startswith("3.13."):
         raise SystemExit("cold starts are measured under Python 3.13, which is not on this machine")
     triggers = json.loads((TEMPLATE / "cookiecutter.json").read_text())["trigger"]
     with TemporaryDirectory() as scratch:
@@ -95,7 +95,7 @@ def main() -> None:
         wanted = ["aws-lambda-powertools[tracer]", "requests"]
         install: list[str] = [find_uv_bin(), "pip", "install", "--quiet", "--compile-bytecode"]
         subprocess.run(
-            [*install, "--python", str(interpreter(RUNTIME).path), "--target", str(installed), *wanted],
+            [*install, "--python", str(interpreter("python", VERSION).path), "--target", str(installed), *wanted],
             check=True,
         )
         own = {trigger: packaged(trigger, folder) for trigger in triggers}
