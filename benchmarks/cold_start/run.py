@@ -94,10 +94,8 @@ def main() -> None:
         folder, installed = Path(scratch), Path(scratch) / "installed"
         wanted = ["aws-lambda-powertools[tracer]", "requests"]
         install: list[str] = [find_uv_bin(), "pip", "install", "--quiet", "--compile-bytecode"]
-        subprocess.run(
-            [*install, "--python", str(interpreter("python", VERSION).path), "--target", str(installed), *wanted],
-            check=True,
-        )
+        install += ["--python", str(interpreter("python", VERSION).path), "--target", str(installed)]
+        subprocess.run([*install, *wanted], check=True)
         own = {trigger: packaged(trigger, folder) for trigger in triggers}
         starters = {trigger: starter(trigger, folder) for trigger in triggers}
         times: dict[str, list[tuple[float, float]]] = {trigger: [] for trigger in triggers}
