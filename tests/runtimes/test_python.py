@@ -16,15 +16,19 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from zipfile import ZipFile, ZipInfo
 
 import boto3
 import pytest
 from cookiecutter.main import cookiecutter
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 TEMPLATE = Path(__file__).parents[2]
 TARGET = ("python3.13", "aarch64-manylinux_2_34")
 TOOLS = Path(sys.executable).parent
+MAKE = shutil.which("make") or "make"
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,26 @@ def wheel(folder: Path, name: str, tag: str, files: Mapping[str, bytes]) -> Path
     return path
 
 
+USED = {
+    "odd/__init__.py": b"VALUES = {'other', 'values'}, 1.5, b'bytes', ('a', 'tuple')\n",
+    "odd/bin/tool": b"#!/bin/sh\n",
+    "odd/tests/data.txt": b"data",
+    "odd-1.0.data/data/lib/library.so": b"library",  # https://github.com/pypa/pip/issues/10399
+    "odd-1.0.data/data/odd/data.txt": b"data beside modules",  # https://github.com/pypa/pip/issues/8799
+    "odd-1.0.data/data/share/odd.txt": b"shared",
+    "odd-1.0.data/platlib/odd/platform.py": b"PLATFORM = 'this'\n",
+    "odd-1.0.data/purelib/odd/pure.py": b"def pure(): return 1000, 'other'\n",
+    "odd-1.0.dist-info/entry_points.txt": b"[console_scripts]\nodd = odd:main\n",
+    "odd-1.0.dist-info/licenses/vendored/COPYING": b"terms",
+    "odd-1.0.dist-info/NOTICE": b"notice",
+}
+UNUSED = {
+    "odd/__pycache__/__init__.cpython-310.pyc": b"old",
+    "odd-1.0.data/headers/odd.h": b"",
+    "odd-1.0.data/scripts/odd-script": b"#!python\n",
+}
+
+
 def record_hash(data: bytes) -> str:
     return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
 
@@ -189,8 +213,12 @@ def test_the_same_files_give_the_same_package(
 def test_pythons_differ_in_byte_code_alone_and_pack_it_only_for_the_runtime(
     repository: Path, tmp_path: Path, builders: Builders
 ) -> None:
-    other = entries(builders("3.11", "uv").build(repository), tmp_path)
-    target = entries(builders("3.13", "uv").build(repository), tmp_path)
+    done = builders("3.11", "uv").run(repository)
+    assert "package: it has no byte code, which only python3.13 can make" in done.stderr
+    other = entries((repository / "build/package.zip").read_bytes(), tmp_path)
+    done = builders("3.13", "uv").run(repository)
+    assert (done.returncode, done.stderr) == (0, "")
+    target = entries((repository / "build/package.zip").read_bytes(), tmp_path)
 
     byte_code = {name: data for name, data in target.items() if name.endswith(".pyc")}
     assert {name: data for name, data in target.items() if name not in byte_code} == other
@@ -245,6 +273,98 @@ def test_an_edit_packs_the_sources_alone_and_the_package_is_still_the_same(
     assert dependencies.stat().st_ino == packed
 
 
+# What would have Python, pip, uv, make and others do something else. Byte code depends on more than the code:
+# https://github.com/python/cpython/issues/129724, https://github.com/astral-sh/uv/issues/10619
+VARIABLES = {
+    "GIT_DIR": "/nowhere",
+    "LC_ALL": "C",
+    "PIP_CONSTRAINT": "/nowhere.txt",
+    "PIP_DRY_RUN": "1",
+    "PIP_NO_BINARY": ":all:",
+    "PIP_PLATFORM": "win_amd64",
+    "PIP_PREFIX": "elsewhere",
+    "PIP_QUIET": "3",
+    "PIP_REQUIREMENT": "requirements-dev.txt",
+    "PIP_ROOT": "elsewhere",
+    "PIP_TARGET": "elsewhere",
+    "PIP_USER": "1",
+    "PLATFORM": "x86_64-manylinux_2_34",
+    "PYTHONDEVMODE": "1",
+    "PYTHONHOME": "/nowhere",
+    "PYTHONINSPECT": "1",
+    "PYTHONNODEBUGRANGES": "1",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONPATH": "src/hello_lambda",
+    "PYTHONPYCACHEPREFIX": "elsewhere",
+    "PYTHONSAFEPATH": "1",
+    "PYTHONWARNINGS": "error",
+    "RUNTIME": "python3.8",
+    "SOURCE_DATE_EPOCH": "1000000000",
+    "STANDBY": "1",
+    "TZ": "Asia/Tokyo",
+    "UV_COMPILE_BYTECODE": "1",
+    "UV_CONSTRAINT": "/nowhere.txt",
+    "UV_EXCLUDE_NEWER": "2001-01-01",
+    "UV_LINK_MODE": "symlink",
+    "UV_NO_BINARY": "1",
+    "UV_PYTHON": "3.8",
+    "UV_SYSTEM_PYTHON": "1",
+    "UV_WORKING_DIR": "/nowhere",
+}
+
+
+@pytest.fixture(scope="module")
+def plain(
+    generated: Path, builders: Builders, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, bytes]:
+    """A repository with a dependency that has files of each kind, and its package."""
+    folder = tmp_path_factory.mktemp("plain")
+    repository = shutil.copytree(generated, folder / "repository")
+    require(repository, wheel(folder / "wheels", "odd", "py3-none-any", USED | UNUSED))
+    return repository, builders("3.13", "uv").build(repository)
+
+
+class Way(NamedTuple):
+    """A way to the package."""
+
+    installer: str
+    afresh: bool = True
+    standby: bool = False
+
+
+@settings(max_examples=6, deadline=None, database=None)
+@given(
+    variables=st.sets(st.sampled_from(sorted(VARIABLES))),
+    way=st.builds(Way, st.sampled_from(["uv", "pip"]), st.booleans(), st.booleans()),
+)
+@example(variables=set(VARIABLES), way=Way("uv"))
+@example(variables=set(VARIABLES), way=Way("pip", standby=True))
+@example(variables={"PYTHONNODEBUGRANGES"}, way=Way("uv", afresh=False))
+def test_a_commit_has_one_package_whatever_the_machine_is_set_to(
+    variables: set[str], way: Way, plain: tuple[Path, bytes], builders: Builders
+) -> None:
+    repository, package = plain
+    builder = builders("3.13", way.installer)
+    (repository / ".venv").unlink(missing_ok=True)
+    (repository / ".venv").symlink_to(builder.python.parents[1])
+    if way.afresh:
+        shutil.rmtree(repository / "build")
+
+    done = subprocess.run(
+        [MAKE, "-o", "install", "package", *(["STANDBY=1"] if way.standby else [])],
+        cwd=repository,
+        env=os.environ | {"PATH": builder.path} | {name: VARIABLES[name] for name in variables},
+        input="\n" if way.standby else "",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert (repository / "build/package.zip").read_bytes() == package
+    assert not (repository / "elsewhere").exists()
+
+
 # What is in it
 
 
@@ -275,25 +395,13 @@ def test_a_package_holds_the_sources_and_what_their_dependencies_need(
 def test_of_a_wheel_all_that_programs_use_is_packed(
     installer: str, repository: Path, tmp_path: Path, builders: Builders
 ) -> None:
-    used = {
-        "odd/__init__.py": b"",
-        "odd/bin/tool": b"#!/bin/sh\n",
-        "odd/tests/data.txt": b"data",
-        "odd-1.0.dist-info/entry_points.txt": b"[console_scripts]\nodd = odd:main\n",
-        "odd-1.0.dist-info/licenses/vendored/COPYING": b"terms",
-        "odd-1.0.dist-info/NOTICE": b"notice",
-    }
-    unused = {
-        "odd/__pycache__/__init__.cpython-310.pyc": b"old",
-        "odd-1.0.data/scripts/odd-script": b"#!python\n",
-    }
-    require(repository, wheel(tmp_path / "wheels", "odd", "py3-none-any", used | unused))
+    require(repository, wheel(tmp_path / "wheels", "odd", "py3-none-any", USED | UNUSED))
 
     package = entries(builders("3.11", installer).build(repository), tmp_path)
 
     found = {name: data for name, data in package.items() if not name.startswith("hello_lambda/")}
     assert found.pop("odd-1.0.dist-info/METADATA")
-    assert found == used
+    assert found == {re.sub(r"^odd-1.0.data/\w+/", "", name): data for name, data in USED.items()}
     with ZipFile(tmp_path / "package.zip") as archive:
         executable = [
             entry.filename for entry in archive.infolist() if entry.external_attr >> 16 & stat.S_IXUSR
@@ -399,13 +507,63 @@ def test_a_package_that_lambda_would_refuse_is_refused(repository: Path, builder
     assert leftovers(repository) == []
 
 
-def test_a_source_in_the_place_of_a_dependency_is_refused(repository: Path, builders: Builders) -> None:
-    (repository / "src/typing_extensions.py").touch()
+@pytest.mark.parametrize("name", ["typing_extensions.py", "jmespath"])
+def test_a_source_in_the_place_of_a_dependency_is_refused(
+    name: str, repository: Path, builders: Builders
+) -> None:
+    (repository / "src" / name).touch()
 
     done = builders("3.11", "uv").run(repository)
 
     assert done.returncode == 1
-    assert "src/typing_extensions.py is also a file of a dependency; rename it" in done.stderr
+    assert done.stderr == f"package: src/{name} is also of a dependency; rename it\n"
+
+
+# https://github.com/astral-sh/uv/issues/13435, and of those that agree https://github.com/astral-sh/uv/issues/15239
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_two_dependencies_with_one_path_are_refused_by_name_unless_they_agree(
+    installer: str, repository: Path, tmp_path: Path, builders: Builders
+) -> None:
+    agreed = {"tests/__init__.py": b"", "bin/tool": b""}
+    one = wheel(tmp_path / "wheels", "one", "py3-none-any", {**agreed, "both/data.txt": b"1"})
+    builder = builders("3.11", installer)
+    require(repository, one, wheel(tmp_path / "wheels", "two", "py3-none-any", agreed))
+    builder.build(repository)
+    moved = {"two-1.0.data/purelib/both/data.txt": b"2"}  # another name of the same place
+    require(repository, one, wheel(tmp_path / "wheels", "two", "py3-none-any", agreed | moved))
+
+    done = builder.run(repository)
+
+    assert done.returncode == 1
+    assert (
+        done.stderr == "package: one 1.0 and two 1.0 both have a file both/data.txt; depend on one of them\n"
+    )
+    assert leftovers(repository) == []
+
+
+ODD: dict[str, Callable[[Path], None]] = {
+    "src/gone is a link to nothing": lambda src: (src / "gone").symlink_to("nowhere"),
+    "src/self is a link to nothing": lambda src: (src / "self").symlink_to("self"),
+    "src/hello_lambda/up is a link to a folder that it is in": lambda src: (
+        src / "hello_lambda/up"
+    ).symlink_to(".."),
+    "src/pipe is neither a file nor a folder": lambda src: os.mkfifo(src / "pipe"),
+    r"b'src/caf\xe9.txt' is not a name in UTF-8": lambda src: Path(
+        os.fsdecode(b"%b/caf\xe9.txt" % os.fsencode(src))
+    ).touch(),
+}
+
+
+@pytest.mark.parametrize("said", ODD)
+def test_a_source_that_no_package_can_hold_is_named(said: str, repository: Path, builders: Builders) -> None:
+    ODD[said](repository / "src")
+
+    done = builders("3.11", "uv").run(repository)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"package: {said}; re")
+    assert len(done.stderr.splitlines()) == 1
+    assert leftovers(repository) == []
 
 
 # What runs
@@ -470,7 +628,7 @@ def test_a_cold_start_imports_no_sdk_and_no_tracer(invoked: list[dict[str, objec
 
 def make(repository: Path, *targets: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [shutil.which("make") or "make", *targets],
+        [MAKE, *targets],
         cwd=repository,
         env=os.environ | environment,
         capture_output=True,
@@ -479,8 +637,13 @@ def make(repository: Path, *targets: str, **environment: str) -> subprocess.Comp
     )
 
 
+# https://github.com/airspeed-velocity/asv/issues/522
+MISLEADING = {name: VARIABLES[name] for name in VARIABLES if name.startswith(("PIP_", "PYTHON", "UV_"))}
+
+
 def test_every_target_works_and_a_fault_fails_it(repository: Path) -> None:
-    done = make(repository, "test", "lint", "package")
+    committed = contents(repository)
+    done = make(repository, "test", "lint", "package", **MISLEADING)
     assert done.returncode == 0, done.stdout + done.stderr
     assert 'failures="0"' in (repository / "build/tests.xml").read_text()
     assert " ".join(["scripts/package.py", *TARGET]) in done.stdout
@@ -501,11 +664,84 @@ def test_every_target_works_and_a_fault_fails_it(repository: Path) -> None:
     project.write_text(
         project.read_text().replace('"aws-lambda-powertools', '"boto3", "aws-lambda-powertools')
     )
-    done = make(repository, "lock")
+    done = make(repository, "lock", **MISLEADING)
     assert done.returncode == 0, done.stderr
     assert {"boto3", "botocore", "s3transfer"}.isdisjoint(locked(repository / "requirements.txt"))
     assert "boto3" in locked(repository / "requirements-dev.txt")
     assert make(repository, "--question", ".venv/installed").returncode == 1
+
+    (repository / "deployment/.terraform/providers").mkdir(parents=True)
+    assert make(repository, "clean").returncode == 0
+    assert contents(repository) == committed
+
+
+def contents(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+@pytest.fixture
+def lockable(repository: Path, tmp_path: Path) -> Path:
+    """A repository with an index of its own, whose locks cannot be installed, on a machine that has uv."""
+    index = wheel(tmp_path / "wheels", "odd", "py3-none-any", {"odd.py": b""}).parent
+    depend(
+        repository,
+        "odd",
+        f'[[tool.uv.index]]\nname = "ours"\nurl = "{index}"\nformat = "flat"\ndefault = true\n',
+    )
+    (repository / "requirements-dev.txt").write_text("odd @ git+https://example.com/odd\n")
+    subprocess.run([TOOLS / "uv", "venv", "--quiet", repository / ".venv"], check=True)
+    (repository / ".venv/bin/uv").symlink_to(TOOLS / "uv")
+    return repository
+
+
+def depend(repository: Path, requirement: str, more: str = "") -> None:
+    """Have a repository depend on one thing, its tools on nothing."""
+    project = repository / "pyproject.toml"
+    text = re.sub(r"(?m)^dependencies = .*", f'dependencies = ["{requirement}"]', project.read_text())
+    project.write_text(re.sub(r"(?ms)^dev = \[.*?^\]", "dev = []", text) + more)
+
+
+def test_an_index_of_ones_own_that_uv_is_told_of_serves_lock_install_and_package(
+    lockable: Path, tmp_path: Path
+) -> None:
+    done = make(lockable, "lock", "install", "package")
+
+    assert done.returncode == 0, done.stderr
+    assert (
+        locked(lockable / "requirements.txt") == {"odd": "1.0"} == locked(lockable / "requirements-dev.txt")
+    )
+    assert "odd.py" in entries((lockable / "build/package.zip").read_bytes(), tmp_path)
+
+
+# https://github.com/pypa/pip/issues/9164
+@pytest.mark.parametrize(
+    ("requirement", "said"),
+    [
+        ("odd @ git+file://{}/ours", "no hash holds this everywhere: odd @ git+file:///"),
+        ("odd @ file://{}/ours", "no hash holds this everywhere: odd @ file:///"),
+        ("odd @ file://{}/wheels/odd-1.0-py3-none-any.whl", "no hash holds this everywhere: odd @ file:///"),
+        ("private", "README.md tells how uv is told of an index of your own"),
+    ],
+)
+def test_a_lock_that_not_everybody_could_install_is_not_written(
+    requirement: str, said: str, lockable: Path, tmp_path: Path
+) -> None:
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    (ours / "pyproject.toml").write_text('[project]\nname = "odd"\nversion = "1.0"\n')
+    git = ["git", "-C", str(ours), "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "Ours"]):
+        subprocess.run([*git, *arguments], check=True)
+    depend(lockable, requirement.format(tmp_path))
+    locks = [lockable / "requirements.txt", lockable / "requirements-dev.txt"]
+    before = [lock.read_bytes() for lock in locks]
+
+    done = make(lockable, "lock")
+
+    assert done.returncode != 0
+    assert "lock: nothing is changed" in done.stderr
+    assert said in done.stderr
+    assert [lock.read_bytes() for lock in locks] == before
 
 
 def test_without_a_recent_python_install_says_so(repository: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import stat
 import sys
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -21,10 +21,10 @@ def files(folder: Path) -> list[Path]:
 
 def add(archive: ZipFile, folder: Path) -> None:
     """Add the files of a folder to a zip."""
-    there = set(archive.namelist())
+    there = {str(path) for name in archive.namelist() for path in (name, *PurePosixPath(name).parents)}
     for name, file in sorted((file.relative_to(folder).as_posix(), file) for file in files(folder)):
         if name in there:
-            sys.exit(f"package: src/{name} is also a file of a dependency; rename it")
+            sys.exit(f"package: src/{name} is also of a dependency; rename it")
         entry = ZipInfo(name)  # of 1980
         executable = file.stat().st_mode & stat.S_IXUSR
         entry.external_attr = (stat.S_IFREG | (0o755 if executable else 0o644)) << 16

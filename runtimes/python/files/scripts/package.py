@@ -4,11 +4,12 @@ Usage: python scripts/package.py RUNTIME PLATFORM [--standby] (such as python3.1
 
 --standby: be ready, and build once a line comes by standard input; not if that ends. make watch has it so.
 
-The same files give the same bytes, in any folder and at any time, by uv or by pip. Byte code goes in where
-this Python is the runtime's, since no other version can use it; without it the function starts slower.
+The same files give the same bytes, in any folder, at any time and under any variables, by uv or by pip. Byte
+code goes in where this Python is the runtime's, since no other version can use it; without it the function
+starts slower.
 """
 
-import compileall
+import csv
 import hashlib
 import os
 import re
@@ -16,10 +17,11 @@ import shutil
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
-from py_compile import PycInvalidationMode
+from pathlib import Path, PurePath, PurePosixPath
 from zipfile import ZipFile
+from zlib import ZLIB_RUNTIME_VERSION
 
+sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
 from archive import BUILD, add, build, files
 
 TASK_ROOT = "/var/task"  # where Lambda unzips a package
@@ -27,70 +29,131 @@ NO_WHEEL = re.compile(  # as uv and as pip say it
     r"(\S+)==(\S+) has no (?:usable )?wheels|No matching distribution found for (\S+)==(\S+)"
 )
 LICENCE = re.compile("licen[cs]e|copying|notice", re.IGNORECASE)
+# Of the variables of uv and pip, those that say where packages come from, and how to get there.
+SOURCE = re.compile(
+    "CACHE|CERT|CONFIG_FILE|CREDENTIAL|FEATURE|FIND_LINKS|HOST|INDEX|KEYRING|OFFLINE|PROXY|RETRIES|TIMEOUT|TLS"
+)
+# https://packaging.python.org/en/latest/specifications/binary-distribution-format/#the-data-directory
+DATA = re.compile(r"^[^/]+\.data/(\w+)/")
+PLACES = {"scripts": "bin/", "headers": "include/"}  # the others: where modules are
 
 
-def installer(runtime: str, platform: str) -> list[str]:
-    """Return the command that installs wheels for the target: uv, beside this Python or on PATH, else pip.
+def installer(runtime: str, platform: str, folder: Path, wheels: Path) -> list[str]:
+    """Return the command by which uv, beside this Python or on PATH, installs wheels, or pip downloads them.
 
-    Both go through the same platforms in the same order, so that of several wheels both take the same.
+    Both go through the same platforms in the same order, so that of several wheels both take the same. Into a
+    folder, pip would not install all that a wheel has beside its modules.
     """
     if uv := shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"):
-        return [uv, "pip", "install", "--python", sys.executable, "--python-platform", platform]
+        target = ["--python-platform", platform, "--no-compile", f"--target={folder}"]
+        return [uv, "pip", "install", "--python", sys.executable, *target]
     machine, glibc = platform.split("-manylinux_2_")
     # From the newest down to manylinux2014, which is glibc 2.17: https://peps.python.org/pep-0600/
     platforms = [*(f"manylinux_2_{minor}" for minor in range(int(glibc), 16, -1)), "manylinux2014"]
     abi = runtime.replace("python", "cp").replace(".", "")
-    pip = [sys.executable, "-m", "pip", "install", "--implementation", "cp", "--abi", abi]
-    return [*pip, *(f"--platform={older}_{machine}" for older in platforms)]
+    pip = [sys.executable, "-I", "-m", "pip", "download", f"--dest={wheels}", "--implementation=cp"]
+    return [*pip, f"--abi={abi}", *(f"--platform={older}_{machine}" for older in platforms)]
 
 
 def install(runtime: str, platform: str, folder: Path) -> None:
     """Install what requirements.txt locks into a folder, or exit and say what stands in the way."""
+    wheels = folder.with_name("wheels")
     command = [
-        *installer(runtime, platform),
+        *installer(runtime, platform, folder, wheels),
         f"--python-version={runtime.removeprefix('python')}",
         *("--requirement=requirements.txt", "--require-hashes", "--no-deps", "--only-binary=:all:"),
-        *("--no-compile", f"--target={folder}"),
     ]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command,
+        env={name: value for name, value in os.environ.items() if kept(name)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     if missing := NO_WHEEL.search(done.stdout):
         name, version = filter(None, missing.groups())
         sys.exit(
             f"package: {name} {version} has no wheel for {runtime} on {platform}. In pyproject.toml, "
             "ask for a version that has one or for another package; then run make lock."
         )
-    if done.returncode:
-        sys.exit(f"{done.stdout}\npackage: requirements.txt cannot be installed, see above")
+    refused = done.stdout if done.returncode else ""
+    try:
+        for wheel in sorted(wheels.glob("*.whl")):
+            unpack(wheel, folder)
+    except OSError as error:
+        refused = str(error)
+    check_paths(folder)
+    if refused:
+        sys.exit(f"{refused}\npackage: requirements.txt cannot be installed, see above")
 
 
-def belongs(path: Path) -> bool:
+def kept(variable: str) -> bool:
+    """Return whether uv and pip are told a variable: not if it is theirs and would change what they do."""
+    return not variable.startswith(("PIP_", "UV_")) or SOURCE.search(variable) is not None
+
+
+def place(name: str) -> str:
+    """Return where uv puts a file that has this name in a wheel."""
+    return DATA.sub(lambda data: PLACES.get(data[1], ""), name)
+
+
+def unpack(wheel: Path, folder: Path) -> None:
+    """Unpack a wheel into a folder, as uv would install it; its RECORD first, to tell what was in the way."""
+    with ZipFile(wheel) as content:
+        for entry in sorted(content.infolist(), key=lambda entry: not entry.filename.endswith("/RECORD")):
+            if not entry.is_dir():
+                entry.filename = place(entry.filename)
+                executable = entry.external_attr >> 16 & 0o111
+                Path(content.extract(entry, folder)).chmod(0o755 if executable else 0o644)
+
+
+def check_paths(folder: Path) -> None:
+    """Exit if two dependencies have different files in one place; it is chance which would be there."""
+    owners: dict[PurePosixPath, tuple[str, str]] = {}
+    for record in sorted(folder.glob("*.dist-info/RECORD")):
+        owner = record.parent.name.removesuffix(".dist-info").replace("-", " ")
+        for name, digest, *_ in csv.reader(record.read_text("utf-8").splitlines()):
+            path = PurePosixPath(place(name))
+            other, its = owners.setdefault(path, (owner, digest))
+            if belongs(path) and other != owner and digest != its:
+                sys.exit(f"package: {other} and {owner} both have a file {path}; depend on one of them")
+
+
+def belongs(path: PurePath) -> bool:
     """Return whether an installed file goes into the package.
 
-    Commands do not, nor what installers note for themselves: of a dependency's metadata, what a program can
-    ask for stays (version, entry points), and its licence. Byte code is ours to add.
+    Commands and headers do not, nor what installers note for themselves: of a dependency's metadata, what a
+    program can ask for stays (version, entry points), and its licence. Byte code is ours to add.
     """
     if path.parts[0].endswith(".dist-info"):
         return path.name in ("METADATA", "entry_points.txt") or LICENCE.match(path.parts[1]) is not None
-    return path.parts[0] not in ("bin", ".lock") and "__pycache__" not in path.parts
+    return path.parts[0] not in ("bin", "include", ".lock") and "__pycache__" not in path.parts
+
+
+def native(runtime: str) -> bool:
+    """Return whether this Python is the runtime's."""
+    return runtime == f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def add_byte_code(runtime: str, folder: Path) -> None:
-    """Compile a folder if this Python is the runtime's; the same bytes wherever and whenever that is done."""
-    if runtime == f"python{sys.version_info.major}.{sys.version_info.minor}":
-        compileall.compile_dir(
-            folder,
-            quiet=2,  # a dependency may have files for other versions
-            stripdir=folder,
-            prependdir=TASK_ROOT,
-            invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
-            optimize=0,
-        )
+    """Compile a folder if this Python is the runtime's; the same bytes wherever and whenever that is done.
+
+    A process of its own does so: byte code depends on what else has been imported and compiled, on variables
+    and, by what Python loads for it, on the locale.
+    """
+    if native(runtime):
+        python = [sys.executable, "-I", "-S", "-X", "utf8", "-m", "compileall"]
+        paths = ["-s", str(folder), "-p", TASK_ROOT, str(folder)]
+        # A dependency may have files for other versions.
+        subprocess.run([*python, "-qq", "-o0", "--invalidation-mode=unchecked-hash", *paths], check=False)
 
 
 def dependencies(runtime: str, platform: str, scratch: Path) -> Path:
     """Return a zip of what is installed; it is made again only when what it is made from changes."""
     read = [Path("requirements.txt"), Path(__file__), Path(__file__).with_name("archive.py")]
-    made_from = ([path.read_bytes() for path in read], runtime, platform, sys.version)
+    made_from = ([path.read_bytes() for path in read], runtime, platform, sys.version, ZLIB_RUNTIME_VERSION)
     archive = BUILD / f"dependencies-{hashlib.sha256(repr(made_from).encode()).hexdigest()[:16]}.zip"
     if not archive.exists():
         folder, draft = scratch / "dependencies", scratch / archive.name
@@ -103,16 +166,35 @@ def dependencies(runtime: str, platform: str, scratch: Path) -> Path:
         with ZipFile(draft, "w") as content:
             add(content, folder)
         for outdated in BUILD.glob("dependencies-*.zip"):
-            outdated.unlink()
+            outdated.unlink(missing_ok=True)
         draft.replace(archive)
     return archive
 
 
 def sources(runtime: str, scratch: Path) -> Path:
     """Return a copy of src/ without hidden files."""
-    folder = shutil.copytree("src", scratch / "src", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    try:
+        folder = shutil.copytree("src", scratch / "src", ignore=left_out)
+    except OSError as error:
+        sys.exit(f"package: src cannot be copied: {error}")
     add_byte_code(runtime, folder)
     return folder
+
+
+def left_out(folder: str, names: list[str]) -> set[str]:
+    """Return what of a folder of src/ does not go into the package; exit if something cannot."""
+    left = {name for name in names if name.startswith(".") or name == "__pycache__"}
+    for path in sorted(Path(folder, name) for name in names if name not in left):
+        if not (path.is_file() or path.is_dir()):
+            what = "a link to nothing" if path.is_symlink() else "neither a file nor a folder"
+            sys.exit(f"package: {path} is {what}; remove it")
+        if path.resolve() in [above.resolve() for above in path.parents]:
+            sys.exit(f"package: {path} is a link to a folder that it is in; remove it")
+        try:
+            os.fsencode(path.name).decode()
+        except UnicodeDecodeError:
+            sys.exit(f"package: {os.fsencode(path)!r} is not a name in UTF-8; rename it")
+    return left
 
 
 def make(runtime: str, platform: str, draft: Path, scratch: Path) -> None:
@@ -127,6 +209,12 @@ def main(runtime: str, platform: str, *standby: str) -> None:
     if standby and not sys.stdin.readline():
         return
     build(partial(make, runtime, platform))
+    if not native(runtime):
+        print(
+            f"package: it has no byte code, which only {runtime} can make: it starts slower and is not the "
+            f"same bytes as the pipeline's. Once {runtime} is on PATH: make clean package",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":
