@@ -26,10 +26,19 @@ def repository(bake: Bake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return repository
 
 
+COMMAND = [sys.executable, "scripts/release.py", "python3.13", "handler.handle"]
+
+
+def refused(repository: Path) -> str:
+    """Return why no release can be assembled."""
+    done = subprocess.run(COMMAND, cwd=repository, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    return done.stderr
+
+
 def released(repository: Path, **variables: str) -> dict[str, Any]:
     """Assemble a release and return what it says of itself."""
-    command = [sys.executable, "scripts/release.py", "python3.13", "handler.handle"]
-    subprocess.run(command, cwd=repository, env=os.environ | variables, check=True)
+    subprocess.run(COMMAND, cwd=repository, env=os.environ | variables, check=True)
     facts: dict[str, Any] = json.loads((repository / "build/release/release.json").read_bytes())
     return facts
 
@@ -52,6 +61,25 @@ def test_another_repository_that_the_process_names_is_not_meant(
 
     assert facts["subject"] == "Born from the template"
     assert facts["revision"] == git(repository, "rev-parse", "HEAD")
+
+
+def test_what_is_packed_but_not_committed_is_named(repository: Path) -> None:
+    (repository / "src/.notes").touch()
+    (repository / "src/__pycache__").mkdir()
+    (repository / "src/__pycache__/module.pyc").touch()
+    released(repository)
+    (repository / "src/a.tfplan").touch()  # which Git ignores
+
+    assert refused(repository).endswith("packed, yet not committed; commit or remove them:\nsrc/a.tfplan\n\n")
+
+
+def test_a_link_out_of_the_release_is_named(repository: Path) -> None:
+    (repository / "events/passwords").symlink_to("/etc/passwd")
+    commit(repository)
+
+    assert refused(repository) == (
+        "release: a release cannot hold it: 'events/passwords' is a link to an absolute path\n"
+    )
 
 
 def test_a_commit_without_a_message_is_released(repository: Path) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 DEPLOYED = [".terraform-version", "accounts.json", "deployment", "events"]
 DOTTED = [".terraform-version", "deployment/.terraform.lock.hcl"]  # lest an artifact lose them
+UNPACKED = ["--exclude=.*", "--exclude=__pycache__"]  # of src/, as package.py has it
 PACKAGE = Path("build/package.zip")
 # Nobody's settings change what a release is.
 SETTINGS = (
@@ -82,12 +83,17 @@ def assemble(release: dict[str, str]) -> None:
     """Write build/release for the commit that is checked out; refuse if files differ from it."""
     if changed := git("status", "--porcelain", "--untracked-files=no").decode():
         sys.exit(f"release: these files differ from the commit; commit or revert them first:\n{changed}")
+    if packed := git("ls-files", "--others", *UNPACKED, "src").decode(errors="replace"):
+        sys.exit(f"release: these files are packed, yet not committed; commit or remove them:\n{packed}")
 
     shutil.rmtree(RELEASE, ignore_errors=True)
     RELEASE.mkdir(parents=True)
     committed = git("-c", "core.autocrlf=false", "archive", "HEAD", *DEPLOYED)
     with tarfile.open(fileobj=io.BytesIO(committed)) as files:
-        files.extractall(RELEASE, filter="data")
+        try:
+            files.extractall(RELEASE, filter="data")
+        except tarfile.FilterError as error:
+            sys.exit(f"release: a release cannot hold it: {error}")
     for name in DOTTED:
         (RELEASE / name).rename((RELEASE / name).with_name((RELEASE / name).name.lstrip(".")))
     shutil.copyfile(PACKAGE, RELEASE / PACKAGE.name)
