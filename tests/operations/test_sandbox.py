@@ -314,10 +314,16 @@ def test_an_event_that_fails_fails_the_target(ada: Developer, target: str) -> No
 
 
 def test_the_handler_is_called_on_this_machine_without_aws(ada: Developer) -> None:
-    done = ada.make("local", AWS_ENDPOINT_URL="http://127.0.0.1:1", AWS_CONFIG_FILE=os.devnull)
+    ada.edit('"en"', '"fr"', "deployment/environments/dev.tfvars")
+    (ada.repository / "ada.json").write_text('{"name": "Ada"}')
+    nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_CONFIG_FILE": os.devnull}
 
-    assert json.loads(done.stdout) == {"message": "Hola, Ada!"}
-    assert '"message":"greeted"' in done.stderr
+    done = ada.make("local", "EVENT=ada.json", **nowhere, TF_WORKSPACE="another")
+
+    assert json.loads(done.stdout) == {"message": "Bonjour, Ada!"}
+    log = json.loads(done.stderr.splitlines()[0])
+    assert (log["message"], log["service"]) == ("greeted", "hello-lambda")
+    assert log["function_memory_size"] == "256"
 
 
 def test_a_handler_that_ends_its_process_is_told(ada: Developer) -> None:
