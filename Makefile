@@ -54,10 +54,9 @@ clean: ## Remove all that can be made again
 	rm -rf .venv build
 
 .venv/installed: requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, and $(PYTHON) is older; name another: make PYTHON=python3.13")'
-	$(PYTHON) -m venv --clear .venv
-	.venv/bin/pip install --quiet --require-hashes -r requirements-dev.txt
-	.venv/bin/python -c 'from pathlib import Path; from operations.install import link; link(Path(".venv").resolve())'
+	@$(PYTHON) -I -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, and $(PYTHON) is older; name another: make PYTHON=python3.13")'
+	rm -rf .venv
+	$(PYTHON) -I operations/install.py .venv requirements-dev.txt
 	touch $@
 
 # checkov pins much of what it needs, so what lints policies lives apart.

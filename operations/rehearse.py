@@ -22,5 +22,6 @@ def add_dependencies() -> None:
     install.add(Path(sys.prefix), install.TEMPLATE / "operations/installer.txt")
     lock = install.TEMPLATE / "rehearsal/requirements.txt"
     uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--python", sys.executable]
-    if subprocess.run([*uv, "--require-hashes", "--requirement", str(lock)], check=False).returncode:
+    uv += ["--require-hashes", "--requirement", str(lock)]
+    if subprocess.run(uv, env=install.variables(), check=False).returncode:
         sys.exit(f"{lock.name} cannot be installed, see above")

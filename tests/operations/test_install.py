@@ -42,10 +42,11 @@ def facts(repository: Path) -> Any:
 
 
 def test_the_command_comes_from_the_template_at_the_revision_that_made_the_repository(
-    bake: Bake, elsewhere: dict[str, str]
+    bake: Bake, elsewhere: dict[str, str], tmp_path: Path
 ) -> None:
-    repository = bake()
-    misleading = {"PIP_USER": "1", "PIP_TARGET": str(repository / "target"), "GIT_DIR": "/nowhere"}
+    repository = bake().rename(tmp_path / "a folder")
+    misleading = {"PIP_USER": "1", "PIP_DRY_RUN": "1", "PYTHONSAFEPATH": "1", "PYTHONHOME": "/nowhere"}
+    misleading |= {"PIP_TARGET": str(repository / "target"), "GIT_DIR": "/nowhere"}
 
     done = make(repository, "status", **elsewhere, **misleading)
 
