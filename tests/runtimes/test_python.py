@@ -12,10 +12,13 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 from zipfile import ZipFile, ZipInfo
 
@@ -134,7 +137,7 @@ def entries(package: bytes, folder: Path) -> dict[str, bytes]:
 
 def wheel(folder: Path, name: str, tag: str, files: Mapping[str, bytes]) -> Path:
     """Write version 1.0 of a wheel with one compatibility tag; what is in a folder bin is executable."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     dist_info = f"{name}-1.0.dist-info"
     content = {
         **files,
@@ -681,35 +684,49 @@ def contents(folder: Path) -> set[Path]:
 
 @pytest.fixture
 def lockable(repository: Path, tmp_path: Path) -> Path:
-    """A repository with an index of its own, whose locks cannot be installed, on a machine that has uv."""
-    index = wheel(tmp_path / "wheels", "odd", "py3-none-any", {"odd.py": b""}).parent
-    depend(
-        repository,
-        "odd",
-        f'[[tool.uv.index]]\nname = "ours"\nurl = "{index}"\nformat = "flat"\ndefault = true\n',
-    )
+    """A repository whose locks cannot be installed, on a machine that has uv."""
+    wheel(tmp_path / "simple/odd", "odd", "py3-none-any", {"odd.py": b""})
+    depend(repository, "odd")
     (repository / "requirements-dev.txt").write_text("odd @ git+https://example.com/odd\n")
     subprocess.run([TOOLS / "uv", "venv", "--quiet", repository / ".venv"], check=True)
     (repository / ".venv/bin/uv").symlink_to(TOOLS / "uv")
     return repository
 
 
-def depend(repository: Path, requirement: str, more: str = "") -> None:
+def depend(repository: Path, requirement: str) -> None:
     """Have a repository depend on one thing, its tools on nothing."""
     project = repository / "pyproject.toml"
     text = re.sub(r"(?m)^dependencies = .*", f'dependencies = ["{requirement}"]', project.read_text())
-    project.write_text(re.sub(r"(?ms)^dev = \[.*?^\]", "dev = []", text) + more)
+    project.write_text(re.sub(r"(?ms)^dev = \[.*?^\]", "dev = []", text))
 
 
-def test_an_index_of_ones_own_that_uv_is_told_of_serves_lock_install_and_package(
-    lockable: Path, tmp_path: Path
+class Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[str]:
+    """The address of an index."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=tmp_path))
+    Thread(target=server.serve_forever).start()
+    yield f"http://127.0.0.1:{server.server_port}/simple/"
+    server.shutdown()
+
+
+@pytest.mark.parametrize("told", ["by pyproject.toml", "by a variable of pip"])
+def test_an_index_of_ones_own_serves_lock_install_and_package(
+    told: str, index: str, lockable: Path, tmp_path: Path
 ) -> None:
-    done = make(lockable, "lock", "install", "package")
+    if told == "by pyproject.toml":
+        with (lockable / "pyproject.toml").open("a") as project:
+            project.write(f'[[tool.uv.index]]\nname = "ours"\nurl = "{index}"\n')
+    variables = {"PIP_INDEX_URL": index} if told == "by a variable of pip" else {}
+
+    done = make(lockable, "lock", "install", "package", **variables)
 
     assert done.returncode == 0, done.stderr
-    assert (
-        locked(lockable / "requirements.txt") == {"odd": "1.0"} == locked(lockable / "requirements-dev.txt")
-    )
+    assert locked(lockable / "requirements.txt") == {"odd": "1.0"} == locked(lockable / "requirements-dev.txt")
     assert "odd.py" in entries((lockable / "build/package.zip").read_bytes(), tmp_path)
 
 
@@ -719,12 +736,12 @@ def test_an_index_of_ones_own_that_uv_is_told_of_serves_lock_install_and_package
     [
         ("odd @ git+file://{}/ours", "no hash holds this everywhere: odd @ git+file:///"),
         ("odd @ file://{}/ours", "no hash holds this everywhere: odd @ file:///"),
-        ("odd @ file://{}/wheels/odd-1.0-py3-none-any.whl", "no hash holds this everywhere: odd @ file:///"),
+        ("odd @ file://{}/simple/odd/odd-1.0-py3-none-any.whl", "no hash holds this everywhere: odd @ file:///"),
         ("private", "README.md tells how uv is told of an index of your own"),
     ],
 )
 def test_a_lock_that_not_everybody_could_install_is_not_written(
-    requirement: str, said: str, lockable: Path, tmp_path: Path
+    requirement: str, said: str, index: str, lockable: Path, tmp_path: Path
 ) -> None:
     ours = tmp_path / "ours"
     ours.mkdir()
@@ -736,7 +753,7 @@ def test_a_lock_that_not_everybody_could_install_is_not_written(
     locks = [lockable / "requirements.txt", lockable / "requirements-dev.txt"]
     before = [lock.read_bytes() for lock in locks]
 
-    done = make(lockable, "lock")
+    done = make(lockable, "lock", PIP_INDEX_URL=index)
 
     assert done.returncode != 0
     assert "lock: nothing is changed" in done.stderr

@@ -3,7 +3,7 @@ INSTALLS := .venv .mypy_cache .pytest_cache .ruff_cache
 # Amazon Linux 2023, on which it runs, has glibc 2.34: https://docs.aws.amazon.com/linux/al2023/ug/core-glibc.html
 PLATFORM := aarch64-manylinux_2_34
 
-LOCK := .venv/bin/uv pip compile --quiet --upgrade --generate-hashes --no-annotate --custom-compile-command 'make lock' pyproject.toml
+LOCK := .venv/bin/uv pip compile --quiet --python .venv --upgrade --generate-hashes --no-annotate --custom-compile-command 'make lock' pyproject.toml
 DRAFTS := build/requirements.txt build/requirements-dev.txt
 OR_SAY := || { echo "lock: nothing is changed; README.md tells how uv is told of an index of your own" >&2; exit 1; }
 # What comes from Git or a folder has no hash, and other machines do not have this one's files.
@@ -18,6 +18,13 @@ LOCK_FOR_LAMBDA := --python-version $(RUNTIME:python%=%) --python-platform $(PLA
 # What says where packages come from, and how to get there, stays; the others of pip and uv would change what they do.
 SOURCE := CACHE CERT CONFIG_FILE CREDENTIAL FEATURE FIND_LINKS HOST INDEX KEYRING OFFLINE PROXY RETRIES TIMEOUT TLS
 unexport $(foreach name,$(filter PIP_% UV_%,$(.VARIABLES)),$(if $(strip $(foreach word,$(SOURCE),$(findstring $(word),$(name)))),,$(name)))
+# What pip is told, uv is told too.
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+ifdef PIP_CERT
+.venv/installed lock package: export SSL_CERT_FILE ?= $(PIP_CERT)
+endif
 
 .PHONY: install test lint format package local lock
 
