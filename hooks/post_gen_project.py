@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SLOT = re.compile("@([A-Z_]+)@")
 FILLED = ".in"
 ADDED = ".add"
+TRAFFIC = "Canary10Percent5Minutes"  # how callers of the last environment get to a new version
 # What of the accounts file is the foundation's alone.
 FOUNDATION = {"adopt", "bootstrap_role", "people", "shared"}
 
@@ -41,6 +42,7 @@ def lay(layer: str, values: dict[str, str], environments: list[str]) -> None:
         relative = os.path.relpath(path, layer)
         names = environments if "@ENVIRONMENT@" in relative else [""]
         for values["ENVIRONMENT"] in names:
+            values["TRAFFIC"] = TRAFFIC if values["ENVIRONMENT"] == environments[-1] else "AllAtOnce"
             there = filled(relative, values).removesuffix(FILLED)
             if (layer, there) == (".", relative):
                 continue
@@ -128,6 +130,7 @@ def main(
         "DESCRIPTION_JSON": json.dumps(answers["description"], ensure_ascii=False),
         "DESCRIPTION_MARKDOWN": markdown(answers["description"]),
         "ENVIRONMENTS": table(accounts),
+        "ENVIRONMENT_NAMES": " ".join(each["name"] for each in accounts["environments"]),
         "FUNCTION": answers["function_name"],
         "ORGANIZATION": accounts["organization"],
         "OPS_STATE_BUCKET": accounts["ops"]["state_bucket"],

@@ -15,4 +15,11 @@ test "$runs" = "$released" || {
 error=$(AWS_MAX_ATTEMPTS=1 aws lambda invoke --cli-read-timeout 910 --function-name "$1" --qualifier "$2" \
   --payload fileb://../events/check.json --query FunctionError --output text answer.json)
 cat answer.json
-test "$error" = None || { echo "Version $2 failed its check and gets no traffic."; exit 1; }
+echo
+test "$error" = None || {
+  why=$(python3 -c 'import json
+error = json.load(open("answer.json"))
+print(*": ".join(str(error.get(name, "")) for name in ("errorType", "errorMessage")).split())')
+  echo "Version $2 failed its check and gets no traffic: $why"
+  exit 1
+}

@@ -92,6 +92,6 @@ resource "aws_lambda_alias" "live" {
 
 resource "aws_cloudwatch_log_group" "function" {
   name              = "/aws/lambda/${local.function_name}"
-  retention_in_days = var.log_retention_days
+  retention_in_days = var.sandbox == null ? var.log_retention_days : min(var.log_retention_days, 7)
   kms_key_id        = data.aws_kms_key.account.arn
 }
