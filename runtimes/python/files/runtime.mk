@@ -28,6 +28,8 @@ endif
 
 .PHONY: install test lint format package local lock
 
+##@ Your code
+
 install: .venv/installed ## Install into .venv what the other targets need
 
 .venv/installed: requirements-dev.txt | .venv/bin/uv

@@ -6,6 +6,8 @@ BIN := node_modules/.bin
 
 .PHONY: install test lint format package local lock
 
+##@ Your code
+
 install: node_modules/.package-lock.json ## Install into node_modules what the other targets need
 
 node_modules/.package-lock.json: package.json package-lock.json
