@@ -35,6 +35,7 @@ class Action:
     error: str = ""
     token: str = ""
     external_id: str = ""
+    configuration: dict[str, str] = field(default_factory=dict)
     approval: dict[str, str] | None = None
 
 
@@ -337,6 +338,7 @@ def list_action_executions(call: Call) -> dict[str, Any]:
                 "status": action.status,
                 "startTime": moment(action.started),
                 "lastUpdateTime": moment(action.updated),
+                "input": {"resolvedConfiguration": action.configuration},
                 "output": {
                     "executionResult": {
                         "externalExecutionId": action.external_id,

@@ -39,6 +39,18 @@ data "aws_iam_policy_document" "developer" {
   }
 
   statement {
+    sid       = "InvokeWhatIsDeployed"
+    actions   = ["lambda:InvokeFunction"]
+    resources = ["arn:aws:lambda:${local.here}:function:*:live"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/organization"
+      values   = [local.organization]
+    }
+  }
+
+  statement {
     sid = "ManageQueues"
     actions = [
       "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:SendMessage",

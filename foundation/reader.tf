@@ -52,6 +52,12 @@ data "aws_iam_policy_document" "reader" {
   }
 
   statement {
+    sid       = "SeeTraffic"
+    actions   = ["codedeploy:GetDeployment", "codedeploy:ListDeployments"]
+    resources = ["arn:aws:codedeploy:${local.here}:deploymentgroup:*/live"]
+  }
+
+  statement {
     sid = "SeeLogs"
     actions = [
       "logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:GetQueryResults", "logs:StartLiveTail",

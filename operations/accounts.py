@@ -70,14 +70,9 @@ def is_missing(error: ClientError, name: str, client: Any, operation: str, names
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Exit with one line if AWS cannot be reached, entered or asked: what is missing, and what to type.
-
-    If the user interrupts, exit without a word.
-    """
+    """Exit with one line if AWS cannot be reached, entered or asked: what is missing, and what to type."""
     try:
         yield
-    except KeyboardInterrupt:
-        sys.exit(130)
     except (BotoCoreError, ClientError) as error:
         sys.exit(explanation(error))
 

@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -10,28 +11,43 @@ ENVIRONMENT = ("environment", {"help": "as accounts.json names it"})
 ANY_ENVIRONMENT = ("environment", {"nargs": "?", "default": "", "help": "as accounts.json names it"})
 SANDBOX = ("name", {"nargs": "?", "default": "", "help": "of the sandbox; without, the one named after you"})
 EVENT = ("event", {"help": "a file with an event"})
+RAW = ("--raw", {"action": "store_true", "help": "JSON as it is logged"})
+SINCE = ("--since", {"default": "10m", "help": "how long ago, such as 90s, 10m, 2h, 1d"})
+VERBOSE = ("--verbose", {"action": "store_true", "help": "show all that Terraform says"})
+YES = ("--yes", {"action": "store_true", "help": "do not ask; WHY says why"})
 # By name: where it is done, what is done, and what it is told.
 COMMANDS: dict[str, tuple[str, str, list[tuple[str, dict[str, Any]]]]] = {
-    "invoke": ("invoke:main", "call a sandbox with an event", [SANDBOX, EVENT]),
+    "approve": ("pipeline:approve", "approve what waits in an environment", [ENVIRONMENT, YES]),
+    "invoke": (
+        "invoke:main",
+        "call a sandbox, or the function in the first environment, with an event",
+        [SANDBOX, ANY_ENVIRONMENT, EVENT, RAW],
+    ),
     "local": (
         "local:main",
         "call the handler on this machine, without AWS",
         [EVENT, ("client", {"nargs": argparse.REMAINDER, "help": "what runs the handler"})],
     ),
-    "logs": ("logs:main", "follow the log of a sandbox or an environment", [SANDBOX, ANY_ENVIRONMENT]),
+    "logs": (
+        "logs:main",
+        "follow the log of a sandbox or an environment",
+        [SANDBOX, ANY_ENVIRONMENT, SINCE, RAW],
+    ),
+    "reject": ("pipeline:reject", "reject what waits for approval in an environment", [ENVIRONMENT, YES]),
     "rehearse": ("rehearse:main", "take a commit to production on this machine, without AWS", []),
     "releases": ("releases:main", "list what an environment can go back to", [ENVIRONMENT]),
+    "retry": ("pipeline:retry", "run a stage that has failed again", [ENVIRONMENT]),
     "rollback": (
         "rollback:main",
         "have an environment go back to an earlier release",
         [
             ENVIRONMENT,
             ("to", {"nargs": "?", "default": "", "help": "a revision; without, what answered before"}),
-            ("--yes", {"action": "store_true", "help": "do not ask; WHY says why"}),
+            YES,
         ],
     ),
-    "sandbox": ("sandboxes:apply", "create or update a sandbox", [SANDBOX]),
-    "sandbox-destroy": ("sandboxes:destroy", "remove a sandbox", [SANDBOX]),
+    "sandbox": ("sandboxes:apply", "create or update a sandbox", [SANDBOX, VERBOSE]),
+    "sandbox-destroy": ("sandboxes:destroy", "remove a sandbox", [SANDBOX, VERBOSE, YES]),
     "sandboxes": ("sandboxes:show", "list the sandboxes of all", []),
     "send": ("send:main", "put an event into the trigger of a sandbox", [SANDBOX, EVENT]),
     "status": (
@@ -68,8 +84,8 @@ def main() -> None:
     module, _, function = does.partition(":")
     try:
         code = getattr(import_module(f"operations.{module}"), function)(*given)
-    except KeyboardInterrupt:
-        code = 130
+    except KeyboardInterrupt:  # which make has heard too: it ends by that, and adds a line if we fail
+        code = 0 if "MAKELEVEL" in os.environ else 130
     finally:
         gc.freeze()  # at the end it would be looked for once more
     sys.exit(code)

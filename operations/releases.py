@@ -1,6 +1,7 @@
 """What one can go back to in an environment."""
 
 import base64
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,12 +13,16 @@ from operations import accounts
 from operations.repository import FUNCTION
 
 AT_ONCE = 16
+BATCH = 25  # deployments that CodeDeploy tells of at once
+UNDER_WAY = ["Created", "Queued", "InProgress", "Ready", "Baking"]
+TAKEN_BACK, UNCHECKED = "taken back", "check not passed"
+ROLLED_BACK = re.compile(r"Back to version (\d+) from (\d+) on ")
 SHOWN = 20  # packages whose version is gone
 
 
 @dataclass(frozen=True)
 class Release:
-    """A release that can answer: as a version, or (version "") as a package to be published again."""
+    """A release that can answer: as a version, or (version "") as a package to be republished."""
 
     version: str
     revision: str
@@ -66,6 +71,52 @@ def packages(s3: Any, bucket: str, prefix: str = "") -> Iterator[Release]:
                 )
 
 
+@dataclass(frozen=True)
+class Shift:
+    """A shift of traffic that deployment/shift.sh has begun; start, end: versions."""
+
+    start: str
+    end: str
+    status: str
+    begun: datetime
+
+
+def shifts(deployments: Any, since: datetime) -> list[Shift]:
+    """Return the shifts of traffic since a time, the oldest first. deployments: a client of CodeDeploy."""
+    place = {"applicationName": FUNCTION, "deploymentGroupName": "live"}
+    pages = deployments.get_paginator("list_deployments").paginate(**place, createTimeRange={"start": since})
+    names = [name for page in pages for name in page["deployments"]]
+    found = []
+    for first in range(0, len(names), BATCH):
+        batch = deployments.batch_get_deployments(deploymentIds=names[first : first + BATCH])
+        for told in batch["deploymentsInfo"]:
+            said = told.get("description", "").split()  # from START to END
+            if told["creator"] == "user" and said[::2] == ["from", "to"]:
+                found.append(Shift(said[1], said[3], told["status"], told["createTime"]))
+    return sorted(found, key=lambda shift: shift.begun)
+
+
+def rolled_back(alias: dict[str, Any]) -> tuple[str, str] | None:
+    """Return to which version people have gone back last, and from which, if that one answers."""
+    said = ROLLED_BACK.match(alias.get("Description", ""))
+    return (said[1], said[2]) if said and said[1] == alias["FunctionVersion"] else None
+
+
+def marks(versions: list[Release], shifts: list[Shift], alias: dict[str, Any]) -> dict[str, str]:
+    """Return what is to be known of versions before one goes back to them.
+
+    Only what has passed its check is shifted to. Of what is older than all that is known, nothing is said.
+    """
+    now = alias["FunctionVersion"]
+    answered = {now, *(rolled_back(alias) or ()), *(shift.start for shift in shifts)}
+    answered |= {shift.end for shift in shifts if shift.status == "Succeeded"}
+    oldest = min(map(int, answered))
+    said = {release.version: UNCHECKED for release in versions if int(release.version) > oldest}
+    for shift in shifts:
+        said[shift.end] = "gets traffic" if shift.status in UNDER_WAY else TAKEN_BACK
+    return {version: mark for version, mark in said.items() if version not in answered} | {now: "answers"}
+
+
 def find(name: str) -> list[Release]:
     """Return what one can go back to: versions, then the latest packages whose version is gone."""
     bucket = accounts.environment(name)["artifacts_bucket"]
@@ -81,9 +132,12 @@ def main(name: str) -> None:
     with accounts.explained():
         found = find(name)
         alias = accounts.client("lambda", name, "operator").get_alias(FunctionName=FUNCTION, Name="live")
-    print(f"{'':1}  version  {'published':16}  commit")
+        published = [release for release in found if release.version]
+        since = min(release.date for release in published)
+        known = marks(published, shifts(accounts.client("codedeploy", name, "operator"), since), alias)
+    print(f"version  published (UTC)   {'':16}  commit")
     for release in found:
-        mark = "*" if release.version == alias["FunctionVersion"] else ""
-        print(f"{mark:1}  {release.version or '-':7}  {release.date:%Y-%m-%d %H:%M}  {release.summary}")
-    print(f"\n* answers. What has no version is published again: make rollback ENV={name} TO=REVISION")
-    print(f"Of those, the latest {SHOWN} are listed; older ones come back in the same way")
+        mark = known.get(release.version, "")
+        print(f"{release.version or '-':7}  {release.date:%Y-%m-%d %H:%M}  {mark:16}  {release.summary}")
+    print(f"\nTo go back to one: make rollback ENV={name} TO=REVISION")
+    print(f"Without a version it is republished from its package; of those, the latest {SHOWN} are listed")

@@ -5,24 +5,38 @@ that is under way is stopped.
 """
 
 import base64
-import os
 import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
 from botocore.session import Session
 
 from operations import accounts
-from operations.releases import Release, packages, versions
+from operations.answer import reason
+from operations.releases import (
+    TAKEN_BACK,
+    UNCHECKED,
+    UNDER_WAY,
+    Release,
+    Shift,
+    marks,
+    packages,
+    rolled_back,
+    shifts,
+    versions,
+)
 from operations.repository import ACCOUNTS, FUNCTION
 
-UNDER_WAY = ["Created", "Queued", "InProgress", "Ready", "Baking"]
-BATCH = 25  # deployments that CodeDeploy tells of at once
 SHORTEST = 7  # characters of a revision, so that it is not taken for a version
 LONGEST = 12  # that are kept of one; with fewer, another may begin so too
+WARNINGS = {
+    TAKEN_BACK: "was taken back: its shift of traffic was stopped or failed",
+    UNCHECKED: "has not passed its check",
+}
 SOON = {"Delay": 1, "MaxAttempts": 300}  # seconds between two looks
 
 
@@ -35,8 +49,9 @@ class Rollback:
         self.bucket = accounts.environment(name)["artifacts_bucket"]
         self.functions = accounts.client("lambda", name, "operator")
         self.deployments = accounts.client("codedeploy", name, "operator")
-        self.answers = self.answering()
-        self.shifts = self.shifting(UNDER_WAY)
+        self.known = self.alias()
+        self.answers: str = self.known["FunctionVersion"]
+        self.shifts = self.shifting()
         self.found = versions(self.functions)
 
     def alias(self) -> dict[str, Any]:
@@ -44,16 +59,17 @@ class Rollback:
         found: dict[str, Any] = self.functions.get_alias(FunctionName=FUNCTION, Name="live")
         return found
 
-    def answering(self) -> str:
-        """Return the version that answers."""
-        return str(self.alias()["FunctionVersion"])
-
-    def shifting(self, statuses: list[str], **begun: Any) -> list[str]:
-        """Return the deployments that have moved the alias, or do it. begun: createTimeRange, if anything."""
+    def shifting(self) -> list[str]:
+        """Return the deployments that move the alias."""
         pages = self.deployments.get_paginator("list_deployments").paginate(
-            applicationName=FUNCTION, deploymentGroupName="live", includeOnlyStatuses=statuses, **begun
+            applicationName=FUNCTION, deploymentGroupName="live", includeOnlyStatuses=UNDER_WAY
         )
         return [deployment for page in pages for deployment in page["deployments"]]
+
+    @cached_property
+    def history(self) -> list[Shift]:
+        """Return the shifts of traffic since the oldest version that is there."""
+        return shifts(self.deployments, self.found[-1].date)
 
     def version(self, number: str) -> Release | None:
         """Return the release of a version, if it is there."""
@@ -78,24 +94,34 @@ class Rollback:
 
     def before(self) -> Release:
         """Return the release that answered before, or exit; deployment/shift.sh keeps from where it went."""
-        start, now = self.answers if self.shifts else "", self.version(self.answers)
-        # None was begun before the version was there.
-        begun = {"createTimeRange": {"start": now.date}} if now else {}
-        shifts = [] if start else self.shifting(["Succeeded"], **begun)
-        done: list[dict[str, Any]] = []
-        for first in range(0, len(shifts), BATCH):
-            batch = shifts[first : first + BATCH]
-            done += self.deployments.batch_get_deployments(deploymentIds=batch)["deploymentsInfo"]
-        for deployment in sorted(done, key=lambda shift: shift["createTime"]):
-            said = deployment.get("description", "").split()  # from START to END
-            if deployment["creator"] == "user" and said[3:] == [self.answers]:
-                start = said[1]
+        start = self.answers if self.shifts else ""
+        if not start and (back := rolled_back(self.known)):
+            start = back[1]
+        if not start:
+            to_this = [each for each in self.history if each.end == self.answers]
+            start = next((each.start for each in reversed(to_this) if each.status == "Succeeded"), "")
         if release := self.version(start):
             return release
         sys.exit(
             f"nothing says what answered before version {self.answers}, or it is gone; "
             f"name a revision: make rollback ENV={self.name} TO=REVISION; make releases lists them"
         )
+
+    def tell(self, release: Release) -> None:
+        """Print what answers, what is to answer, and what should be known of that."""
+        now = self.version(self.answers)
+        print(f"{self.name} now:  version {self.answers}{described(now)}")
+        if release.version:
+            print(f"{self.name} then: version {release.version}{described(release)}")
+        else:
+            print(f"{self.name} then: {release.summary}, republished from its package, without a check")
+        if rolled_back(self.known):
+            print(f"The last change was: {self.known['Description']}")
+        if self.shifts:
+            print(f"a shift of traffic is under way and will be stopped: {', '.join(self.shifts)}")
+        known = marks(self.found, self.history, self.known).get(release.version)
+        if known in WARNINGS:
+            print(f"WARNING: version {release.version} {WARNINGS[known]}")
 
     def stop(self) -> None:
         """Stop what moves the alias, and wait until it is back: by a deployment of CodeDeploy's own.
@@ -156,9 +182,9 @@ class Rollback:
         """Give all traffic to a release; return its version."""
         self.stop()
         version = release.version or self.publish(release)
-        if (found := self.answering()) != self.answers:
+        if (found := self.alias()["FunctionVersion"]) != self.answers:
             sys.exit(f"version {found} answers meanwhile, which was not asked about; look again")
-        start, when = "a shift" if self.shifts else self.answers, f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
+        start, when = "a shift" if self.shifts else self.answers, f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         said = f"Back to version {version} from {start} on {when} by {login()}: {why}"
         self.functions.update_alias(
             FunctionName=FUNCTION,
@@ -176,32 +202,20 @@ def login() -> str:
     return str(sts.get_caller_identity()["Arn"].rpartition("/")[2])
 
 
-def ask(question: str, variable: str) -> str:
-    """Return what a person answers, or exit and say which variable answers where nobody is."""
-    if not sys.stdin.isatty():
-        sys.exit(f"nothing was changed: nobody is here to answer; give {variable}")
-    try:
-        return input(question).strip()
-    except (EOFError, KeyboardInterrupt):
-        sys.exit("\nnothing was changed")
+def described(release: Release | None) -> str:
+    """Return what is said of a version beside its number."""
+    return f": {release.summary}, published {release.date:%Y-%m-%d %H:%M} UTC" if release else ""
 
 
 def main(name: str, to: str, yes: bool) -> None:
-    """Go back, once a person has said why, and yes. to: a revision; if empty, to what answered before."""
+    """Go back, once a person has said why. to: a revision; if empty, to what answered before."""
     accounts.environment(name)
     with accounts.explained():
         rollback = Rollback(name)
         release = rollback.revision(to) if to else rollback.before()
         if release.version == rollback.answers and not rollback.shifts:
             sys.exit(f"version {release.version} answers already: {release.summary}")
-        now = rollback.version(rollback.answers)
-        print(f"{name} answers with version {rollback.answers}: {now.summary if now else 'not known'}")
-        if rollback.shifts:
-            print(f"a shift of traffic is under way and will be stopped: {', '.join(rollback.shifts)}")
-        target = f"version {release.version}" if release.version else "a package that is published again"
-        print(f"it goes back to {target}: {release.summary}")
-        why = os.environ.get("WHY") or ask("Why? ", "WHY='...'")
-        if not why or not (yes or ask("Only yes goes on: ", "YES=1") == "yes"):
-            sys.exit("nothing was changed")
+        rollback.tell(release)
+        why = reason(f"Move all traffic of {name}?", yes)
         version = rollback.go(release, why)
     print(f"{name} answers with version {version}, until the next promotion")

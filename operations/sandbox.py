@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from hooks.git import GitError, git
 from operations import accounts
 from operations.repository import ACCOUNTS, FUNCTION
 
@@ -33,6 +35,15 @@ MISSING = {
 def client(service: str, config: Config | None = None) -> Any:
     """Return a client of a service, as a developer; config: what it does unlike others."""
     return accounts.client(service, ENVIRONMENT["name"], "developer", config)
+
+
+def commit() -> str:
+    """Return which commit is checked out, and whether files differ from it."""
+    try:
+        found = git(".", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+")
+    except GitError:
+        return "no commit"
+    return f"changed {found[:-1]}" if found.endswith("+") else found
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,8 @@ class Sandbox:
         """Give it a package, by a client of Lambda, and wait until that is live."""
         code = self.upload(package) if len(package) > LARGEST else {"ZipFile": package}
         answer, pause = functions.update_function_code(FunctionName=self.full_name, **code), 0.0
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        functions.tag_resource(Resource=answer["FunctionArn"], Tags={"synced": f"{now} {commit()}"})
         while answer["LastUpdateStatus"] == "InProgress":
             time.sleep(pause)
             answer = functions.get_function_configuration(FunctionName=self.full_name)

@@ -1,8 +1,11 @@
 """Keep a sandbox like the code on disk: at each save, run the tests, then sync; show its log meanwhile."""
 
 import gc
+import os
 import subprocess
 import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -15,18 +18,25 @@ from operations.logs import Log
 from operations.sandbox import Sandbox, client, sandbox
 
 # Beside the hidden ones, what is not of the code, or is made from it.
-UNWATCHED = {"build", "deployment", "node_modules", "pipeline"}
+UNWATCHED = {"build", "node_modules", "pipeline"}
+TERRAFORM = Path("deployment")  # what make sandbox alone brings into it
 QUIET_MS = 5  # without another save, before one is taken up
 LOOK_MS = 50  # between two looks whether something was saved
 PAUSE_SECONDS = 10  # after the log could not be read
 
 
-def test() -> bool:
+def say(text: str) -> None:
+    """Print a line with the time, as the log has it."""
+    print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)
+
+
+def test(why: str) -> bool:
     """Run the unit tests; print what they say if they fail, and return whether they pass."""
     running = package.make("test")
     said, _ = running.communicate()
     if running.returncode:
-        print(f"{said}\nThe tests fail, so nothing is synced.", flush=True)
+        print(said, flush=True)
+        say(f"{why}: the tests fail, so nothing is synced")
     return running.returncode == 0
 
 
@@ -37,7 +47,7 @@ def show(log: Log) -> None:
             for line in log.follow():
                 print(line, flush=True)
         except (BotoCoreError, ClientError) as error:
-            print(f"log: {accounts.explanation(error)}", flush=True)
+            say(f"log: {accounts.explanation(error)}")
             time.sleep(PAUSE_SECONDS)
 
 
@@ -52,10 +62,10 @@ class Turns:
         """Start a build that waits until it is told to begin."""
         return package.make("package", "STANDBY=1")
 
-    def take(self) -> None:
-        """Test, package and sync once."""
+    def take(self, why: str) -> None:
+        """Test, package and sync once. why: what was saved."""
         began = time.perf_counter()
-        if not test():
+        if not test(why):
             return
         tested = time.perf_counter()
         building = self.building
@@ -64,12 +74,23 @@ class Turns:
         finally:
             self.building = self.stand_by()
         now = time.perf_counter()
-        print(f"{self.mine.full_name}: tests {tested - began:.2f} s, sync {now - tested:.2f} s", flush=True)
+        say(f"{why}: tests {tested - began:.2f} s, sync {now - tested:.2f} s")
 
 
 def watched() -> list[Path]:
     """Return what is watched: what stands in the repository and is neither hidden nor beside the code."""
     return [path for path in Path().iterdir() if path.name not in UNWATCHED and not path.name.startswith(".")]
+
+
+def sort(saved: Iterable[Path]) -> tuple[str, str]:
+    """Return the names of what was saved: what make sandbox takes up, and the code."""
+    paths = sorted({Path(os.path.relpath(path)) for path in saved})
+    paths = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
+    ours: list[str] = []
+    code: list[str] = []
+    for path in paths:
+        (ours if TERRAFORM in path.parents else code).append(str(path))
+    return ", ".join(ours), ", ".join(code)
 
 
 def main(name: str) -> None:
@@ -81,14 +102,20 @@ def main(name: str) -> None:
             *watched(), step=QUIET_MS, rust_timeout=LOOK_MS, yield_on_timeout=True, raise_interrupt=True
         )
         next(saves)  # no save is missed from here on
+        places = ", ".join(map(str, sorted(watched())))
+        say(f"{mine.full_name} follows {places}; times in UTC, Ctrl-C ends")
         turns = Turns(mine, client("lambda"))
-        turns.take()
+        turns.take("on disk")
         # The log's client takes its time.
         Thread(target=lambda: show(Log(client("logs"), mine.full_name, before=0)), daemon=True).start()
-        for _ in filter(None, saves):
+        for saved in filter(None, saves):
+            deployment, code = sort(Path(path) for _, path in saved)
+            if deployment:
+                say(f"{deployment}: not taken up; make sandbox does so")
             try:
-                turns.take()
+                if code:
+                    turns.take(code)
             except SystemExit as problem:
-                print(problem, flush=True)
+                say(str(problem))
             except (BotoCoreError, ClientError) as error:
-                print(accounts.explanation(error), flush=True)
+                say(accounts.explanation(error))

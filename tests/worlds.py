@@ -96,14 +96,16 @@ class World:
             changes["package.zip"] = package.getvalue().decode("latin-1")
         return self.release(**{"release.json": json.dumps(facts), **changes})
 
-    def send(self, release: bytes, environment: dict[str, Any] = STAGE) -> None:
+    def send(
+        self, release: bytes, environment: dict[str, Any] = STAGE, summary: str = "sent by a test"
+    ) -> None:
         """Promote a release to an environment, as its previous one does."""
         previous = DEV if environment is STAGE else STAGE
         self.accounts.client("s3", previous["id"], REGION, "acme-promoter").put_object(
             Bucket=environment["artifacts_bucket"],
             Key=f"promoted/{self.name}.zip",
             Body=release,
-            Metadata={"codepipeline-artifact-revision-summary": "sent by a test"},
+            Metadata={"codepipeline-artifact-revision-summary": summary},
         )
 
     def walk(self, *environments: dict[str, Any], **settings: Any) -> list[Run]:

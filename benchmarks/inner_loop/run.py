@@ -72,7 +72,8 @@ def main() -> None:
                 bufsize=0,
             ) as process:
                 told = process.stdout or sys.exit()
-                told.readline()  # the first turn
+                told.readline()  # that it watches, and the first turn
+                told.readline()
                 time.sleep(1)  # until it watches
                 began = time.perf_counter()
                 save()

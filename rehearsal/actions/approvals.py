@@ -16,7 +16,8 @@ class ManualApproval(Action):
         )
         token = uuid.uuid4().hex
         place = {"stage": self.record.stage, "name": self.record.action}
-        self.world.ask("record", execution=self.execution["id"], **place, status="InProgress", token=token)
+        asks = {"status": "InProgress", "token": token, "configuration": self.configuration}
+        self.world.ask("record", execution=self.execution["id"], **place, **asks)
         if topic := self.configuration.get("NotificationArn"):
             subject = f"APPROVAL NEEDED: {self.pipeline['name']}"[:100]
             self.client("sns").publish(TopicArn=topic, Subject=subject, Message=f"{text}\n{link}")

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -22,6 +23,9 @@ OF_THE_MACHINE = re.compile(
     r"(PIP|UV|NPM_CONFIG|PYENV)_\w+|\w+_PROXY|LANG|LC_\w+|SSL_CERT_\w+|TMPDIR", re.IGNORECASE
 )
 DEFAULT_BUILD_MINUTES = 60
+MOST_LINES = (
+    10_000  # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+)
 TURN = 0.2  # seconds between two looks at whether it is a build's turn
 
 
@@ -37,6 +41,8 @@ class Build(Action):
     def perform(self) -> str:
         """Run a CodeBuild project's buildspec on the input artifacts, with the role of the project."""
         started = self.client("codebuild").start_build(projectName=self.configuration["ProjectName"])["build"]
+        place = {"stage": self.record.stage, "name": self.record.action, "status": "InProgress"}
+        self.world.ask("record", execution=self.execution["id"], **place, external_id=started["id"])
         began, waited = time.monotonic(), ""
         try:
             while not self.world.ask("may_build", build=started["id"]):
@@ -183,9 +189,9 @@ class Build(Action):
         logs = self.world.client("logs", self.account, self.region, role)
         logs.create_log_stream(logGroupName=group, logStreamName=stream)
         now = int(time.time() * 1000)
-        lines = [f"{c.phase}: {c.text}\n{c.output}" for c in build.commands]
+        lines = [line for command in build.commands for line in logged(command)]
         if lines:
-            events = [{"timestamp": now, "message": line[:200_000]} for line in lines]
+            events = [{"timestamp": now, "message": line[:200_000]} for line in lines[-MOST_LINES:]]
             logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
         own = f"arn:aws:codebuild:{self.region}:{self.account}:report-group/{project['name']}-"
         for name in build.reports:
@@ -194,3 +200,15 @@ class Build(Action):
             told = [(f"codebuild:{action}", group) for action in actions]
             self.act("codebuild.amazonaws.com", project["serviceRole"], told, project["arn"])
             self.world.ask("keep_report", group=group)
+
+
+def logged(command: buildspec.Command) -> list[str]:
+    """Return the lines of a build's log about a command, as CodeBuild writes them.
+
+    https://github.com/awslabs/aws-deployment-framework/issues/471
+    """
+    text, when = " ".join(command.text.split()), f"[Container] {datetime.now(UTC):%Y/%m/%d %H:%M:%S}"
+    lines = [f"{when} Running command {text}", *(line or " " for line in command.output.splitlines())]
+    if command.code:
+        lines.append(f"{when} Command did not exit successfully {text} exit status {command.code}")
+    return lines

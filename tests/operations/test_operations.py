@@ -23,7 +23,7 @@ from hooks.git import git
 from rehearsal import demo, people
 from rehearsal.actions.action import Run
 from rehearsal.pipelines import Walker
-from tests.worlds import FACTS, NAME, PROD, REGION, STAGE, TOOL, Rehearsed, World
+from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TOOL, Rehearsed, World
 
 WITHOUT_AWS = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 SECOND = "2" * 40
@@ -150,8 +150,7 @@ def shifting(world: World, traffic: str) -> dict[str, str]:
     """Return production's tfvars with a line of its own about traffic."""
     with ZipFile(io.BytesIO(world.release())) as archive:
         sizes = archive.read("deployment/environments/prod.tfvars").decode()
-    assert '"AllAtOnce"' in sizes
-    return {"deployment/environments/prod.tfvars": sizes.replace("AllAtOnce", traffic)}
+    return {"deployment/environments/prod.tfvars": re.sub('(traffic += )".*"', rf'\1"{traffic}"', sizes)}
 
 
 @pytest.fixture(scope="module")
@@ -192,10 +191,10 @@ def test_status_tells_what_runs_in_every_environment(desk: Desk, rehearsed: Rehe
     head, *rows = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
     assert head.split() == ["environment", "version", "revision", "age", "pipeline", "behind", "commit"]
-    for row, environment, behind in zip(rows, ("dev", "stage", "prod"), ("-", "no", "no"), strict=True):
+    for row, environment in zip(rows, ("dev", "stage", "prod"), strict=True):
         assert row.split()[:3] == [environment, "1", rehearsed.result.revision[:12]]
         assert row.split("succeeded")[1].split() == [
-            behind,
+            "0",
             "Born",
             "from",
             "the",
@@ -210,7 +209,7 @@ def test_status_is_there_for_machines(desk: Desk, rehearsed: Rehearsed) -> None:
     assert (found["environment"], found["version"], found["behind"]) == ("prod", "1", 0)
     assert found["revision"] == rehearsed.result.revision[:12]
     assert (found["subject"], found["author"]) == ("Born from the template", "lambda-template")
-    assert (found["weights"], found["problem"]) == (None, "")
+    assert (found["shift"], found["stops"], found["problem"]) == (None, [], "")
 
 
 def test_status_counts_the_commits_that_an_environment_lacks(desk: Desk) -> None:
@@ -246,7 +245,7 @@ def test_status_tells_what_is_not_there_yet(desk: Desk) -> None:
 
     assert done.returncode == 0, done.stderr
     row = " ".join(done.stdout.splitlines()[1].split())
-    assert row == "prod - - - none: make pipeline - not deployed yet"
+    assert row == "prod none: make pipeline not deployed yet"
 
 
 def test_an_environment_that_cannot_be_reached_is_a_line_beside_the_others(desk: Desk) -> None:
@@ -262,6 +261,107 @@ def test_an_environment_that_cannot_be_reached_is_a_line_beside_the_others(desk:
     assert "Traceback" not in done.stderr
 
 
+def test_status_tells_why_a_deployment_has_failed_and_what_to_do(second: Desk) -> None:
+    third = changed(second.world, "3" * 40, "Third", **{"events/check.json": "{}"})
+    second.world.send(third, STAGE, "333333333333 Third (Grace)")
+    assert second.world.walk(STAGE)
+
+    said = second.make("status").stdout
+
+    cause = "failed its check and gets no traffic: BadEventError: name: must be a text that is not empty"
+    log = f".console.aws.amazon.com/codesuite/codebuild/{STAGE['id']}/projects/{NAME}-deploy/build/{NAME}-"
+    next_step = "make retry ENV=stage, if that has passed; else push a fix, or: git revert 333333333333"
+    told = said.splitlines()[4:]
+    assert told[0].startswith("stage: Deploy failed (")
+    assert told[0].endswith("): 333333333333 Third (Grace)")
+    assert told[1] == f"  Version 3 {cause}"
+    assert told[2].startswith(f"  https://{REGION}{log}")
+    assert told[3] == f"  {next_step}"
+    listed = second.make("releases", ENV="stage").stdout
+    assert re.search(r"^3 .* check not passed +3{12} Third", listed, re.MULTILINE)
+    asked = second.make("rollback", ENV="stage", TO="3" * 12, typed="\n").stdout
+    assert "WARNING: version 3 has not passed its check\n" in asked
+
+
+def test_the_function_itself_can_be_called_in_the_first_environment_alone(desk: Desk) -> None:
+    answer = desk.make("invoke", ENV="dev")
+
+    assert json.loads(answer.stdout) == {"message": "Hola, Ada!"}, answer.stderr
+    (role,) = {call.role for call in desk.accounts.journal() if call.operation == "Invoke"}
+    assert role == f"arn:aws:iam::{DEV['id']}:role/acme-developer"
+    refused = desk.make("invoke", ENV="stage").stderr
+    assert refused.startswith("people may call the function in dev alone, and their sandboxes\n")
+
+
+# Approving
+
+
+@pytest.fixture
+def asked(desk: Desk) -> str:
+    """What waits for approval in production: the id of the execution."""
+    world = desk.world
+    started: str = world.client("codepipeline", PROD).start_pipeline_execution(name=NAME)[
+        "pipelineExecutionId"
+    ]
+    world.accounts.ask(
+        "add_revision",
+        execution=started,
+        revision={
+            "actionName": "Source",
+            "revisionId": "v",
+            "revisionSummary": f"{SECOND[:12]} Second (Grace)",
+        },
+    )
+    asks = {
+        "CustomData": f"{SECOND[:12]} Second (Grace) | Plan: 1 to add",
+        "ExternalEntityLink": "https://plan",
+    }
+    place = {"execution": started, "stage": "Deploy", "name": "Approve"}
+    world.accounts.ask("record", **place)
+    world.accounts.ask("record", **place, status="InProgress", token="t", configuration=asks)  # noqa: S106
+    return started
+
+
+def test_status_tells_what_waits_for_approval_and_where_its_plan_is(desk: Desk, asked: str) -> None:
+    said = desk.make("status").stdout
+
+    assert "  Deploy waits  " in said
+    assert f"prod: Deploy waits for approval (now): {SECOND[:12]} Second (Grace)" in said
+    assert f"  {SECOND[:12]} Second (Grace) | Plan: 1 to add\n  https://plan\n" in said
+    assert "  make approve ENV=prod, or make reject ENV=prod\n" in said
+
+
+@pytest.mark.parametrize(("target", "status"), [("approve", "Approved"), ("reject", "Rejected")])
+def test_a_person_approves_or_rejects_with_a_comment(
+    desk: Desk, asked: str, target: str, status: str
+) -> None:
+    assert desk.make(target, ENV="prod", typed="\n").stdout.endswith("nothing was changed\n")
+    assert answers(desk, asked) == [None]
+
+    done = desk.make(target, ENV="prod", typed="as agreed\n")
+
+    assert "| Plan: 1 to add\nhttps://plan\n" in done.stdout
+    assert answers(desk, asked) == [{"status": status, "summary": "as agreed"}]
+    (role,) = {call.role for call in desk.accounts.journal() if call.operation == "PutApprovalResult"}
+    assert role == f"arn:aws:iam::{PROD['id']}:role/acme-operator"
+
+
+def answers(desk: Desk, execution: str) -> list[Any]:
+    """Return what has been answered to what an execution has asked."""
+    (found,) = [each for each in desk.accounts.ask("find") if each["id"] == execution]
+    return [action["approval"] for action in found["actions"]]
+
+
+def test_what_nobody_has_to_decide_or_mend_is_told(desk: Desk) -> None:
+    for target, said in (
+        ("approve", "nothing waits for approval in prod: succeeded"),
+        ("retry", "nothing has failed in prod: succeeded"),
+    ):
+        done = desk.make(target, ENV="prod", **BACK)
+        assert done.stderr.startswith(said)
+        assert done.returncode != 0
+
+
 # Going back
 
 
@@ -275,7 +375,15 @@ def test_an_environment_goes_back_to_what_answered_before(second: Desk, rehearse
     assert said.startswith("Back to version 1 from 2 on ")
     assert said.endswith(" by rehearsal: it is slow")
     assert f"stage: {said}" in second.make("status").stdout
+    listed = second.make("releases", ENV="stage").stdout
+    assert [line.split()[0] for line in listed.splitlines() if " answers " in line] == ["1"]
+    assert "taken back" not in listed
+    assert "not passed" not in listed
     assert second.plan(second.released(), STAGE) == 0
+
+    undone = second.make("rollback", ENV="stage", YES="1", WHY="it was not that")
+    assert f"The last change was: {said}\n" in undone.stdout
+    assert second.alias(STAGE)[0] == "2"
 
 
 def test_an_environment_goes_back_to_a_revision(second: Desk, rehearsed: Rehearsed) -> None:
@@ -298,7 +406,7 @@ def test_a_release_whose_version_is_gone_is_published_again_until_the_next_promo
     functions.delete_function(FunctionName=NAME, Qualifier="1")
 
     listed = [line.split() for line in second.make("releases", ENV="stage").stdout.splitlines()]
-    assert listed[1][:2] == ["*", "2"]
+    assert (listed[1][0], listed[1][3]) == ("2", "answers")
     assert (listed[2][0], listed[2][3]) == ("-", revision[:12])
     assert "TO=REVISION" in second.make("rollback", ENV="stage", **BACK).stderr
     done = second.make("rollback", ENV="stage", TO=revision, **BACK)
@@ -342,9 +450,9 @@ def test_nothing_is_published_again_if_the_latest_code_could_not_be_put_back(
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({}, "Which environment? make rollback ENV=NAME; there are: dev prod stage"),
+        ({}, "Which environment? make rollback ENV=NAME; there are: dev stage prod"),
         ({"ENV": "qa"}, "there is no environment 'qa'; there are dev, stage, prod"),
-        ({"ENV": "stage", "YES": "1"}, "nothing was changed: nobody is here to answer; give WHY='...'"),
+        ({"ENV": "stage", "YES": "1"}, "nothing was changed: nobody is here to answer; give WHY=..."),
         ({"ENV": "stage", "WHY": "x"}, "nothing was changed: nobody is here to answer; give YES=1"),
         ({"ENV": "prod", **BACK}, "nothing says what answered before version 1"),
         ({"ENV": "prod", "TO": "2", **BACK}, "TO=2: at least 7 characters of a revision are needed"),
@@ -364,17 +472,18 @@ def test_what_cannot_be_gone_back_to_is_refused_and_nothing_changes(
     assert (second.alias(STAGE), second.alias(PROD)) == before
 
 
-def test_a_person_is_asked_why_and_whether(second: Desk) -> None:
+def test_a_person_is_asked_once(second: Desk) -> None:
     before = second.alias(STAGE)
 
-    for typed in "\n", "it is slow\nno\n":
-        done = second.make("rollback", ENV="stage", typed=typed)
-        assert done.stderr.startswith("nothing was changed")
+    for typed, variables in ("\n", {}), ("no\n", {}), ("n\n", {"WHY": "it is slow"}):
+        done = second.make("rollback", ENV="stage", typed=typed, **variables)
+        assert done.stdout.endswith("nothing was changed\n")
+        assert (done.returncode, done.stderr) == (0, "")
         assert second.alias(STAGE) == before
-    assert "stage answers with version 2: 222222222222 Second (Grace)" in done.stdout
-    assert "it goes back to version 1: " in done.stdout
+    assert re.search("stage now:  version 2: 2{12} Second .Grace., published .* UTC\n", done.stdout)
+    assert "stage then: version 1: " in done.stdout
 
-    assert second.make("rollback", ENV="stage", typed="it is slow\nyes\n").returncode == 0
+    assert second.make("rollback", ENV="stage", typed="it is slow\n").returncode == 0
     assert second.alias(STAGE)[2].endswith(": it is slow")
 
 
@@ -411,7 +520,7 @@ def test_a_new_version_that_raises_under_traffic_is_taken_back_by_itself(desk: D
         handler="if event != {'name': 'deployment'}: raise RuntimeError('under traffic')",
         **shifting(world, "Canary10Percent30Minutes"),
     )
-    world.send(bad, PROD)
+    world.send(bad, PROD, f"{SECOND[:12]} Raise (Grace)")
     desk.accounts.ask("pace", minute=20)  # however slow this machine is, the canary lasts until it fails
     failed: list[Run] = []
     walking = threading.Thread(target=lambda: failed.extend(world.walk()))
@@ -420,8 +529,12 @@ def test_a_new_version_that_raises_under_traffic_is_taken_back_by_itself(desk: D
         assert walking.is_alive()
         time.sleep(0.1)
 
-    assert desk.status()["weights"] == {"2": 0.1}
-    assert "1 (10% to 2)" in desk.make("status").stdout
+    shift = desk.status()["shift"]
+    assert (shift["version"], shift["share"], shift["minutes"]) == ("2", 0.1, 30)
+    said = desk.make("status").stdout
+    assert "1 (10% to 2)" in said
+    assert f"prod: traffic is shifted to version 2: {SECOND[:12]} Raise (Grace)" in said
+    assert re.search(r"  since \d\d:\d\d UTC, (29|30) min left of 30\n", said)
     assert desk.plan(bad, PROD) == 0
     functions = world.client("lambda", PROD)
 
@@ -449,7 +562,8 @@ def test_a_new_version_that_raises_under_traffic_is_taken_back_by_itself(desk: D
     told = [text for text in desk.accounts.ask("published", account=PROD["id"]) if "AlarmName" in text]
     assert json.loads(told[0])["AlarmName"] == f"{NAME}-errors"
     status = desk.status()
-    assert (status["version"], status["weights"] or {}, status["pipeline"]) == ("1", {}, "Deploy failed")
+    assert (status["version"], status["shift"], status["pipeline"]) == ("1", None, "Deploy failed")
+    commit = what_was_taken_back_is_told(desk, status)
     assert desk.plan(bad, PROD) == 0
 
     # Now that nobody sends what it fails at, it is tried again.
@@ -460,6 +574,22 @@ def test_a_new_version_that_raises_under_traffic_is_taken_back_by_itself(desk: D
     )
     (again,) = world.walk(memory=memory)
     assert "Saved plan is stale" in again.message
-    pipelines.start_pipeline_execution(name=NAME)
-    assert world.walk() == []
+    assert desk.make("retry", ENV="prod").stdout == f"prod: Deploy runs again on {commit}\n"
+    assert world.walk(memory=memory) == []
     assert desk.alias(PROD)[:2] == ("2", {})
+
+
+def what_was_taken_back_is_told(desk: Desk, status: dict[str, Any]) -> str:
+    """Check what people are told of a version from which traffic was taken back; return its commit."""
+    (stop,) = status["stops"]
+    assert stop["commit"] == f"{SECOND[:12]} Raise (Grace)"
+    assert stop["cause"].startswith("CodeDeploy has taken traffic back from version 2: One or more alarms")
+    assert f"/{PROD['id']}/projects/{NAME}-deploy/build/{NAME}-deploy%3A" in stop["link"]
+    said = desk.make("status").stdout
+    assert f"prod: Deploy failed (now): {stop['commit']}\n  {stop['cause']}\n  {stop['link']}\n" in said
+    assert f"make retry ENV=prod, if that has passed; else push a fix, or: git revert {SECOND[:12]}" in said
+    listed = desk.make("releases", ENV="prod").stdout
+    assert re.search(r"^2 .* taken back +2{12} Raise \(Grace\)$", listed, re.MULTILINE)
+    warned = desk.make("rollback", ENV="prod", TO=SECOND, typed="\n").stdout
+    assert "WARNING: version 2 was taken back" in warned
+    return str(stop["commit"])

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from cookiecutter.main import cookiecutter
 
 from emulator.accounts import EmulatedAccounts
+from hooks.git import git
 from rehearsal import demo, people
 from tests.worlds import DEV, FACTS, NAME, REGION, TEMPLATE, TOOL
 
@@ -68,7 +69,8 @@ class Developer:
             try:
                 yield process
             finally:
-                os.killpg(process.pid, signal.SIGINT)
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGINT)
 
 
 def heard(process: subprocess.Popen[str], text: str) -> list[str]:
@@ -222,11 +224,16 @@ def test_a_role_is_entered_once_not_at_every_sync(ada: Developer) -> None:
     assert "AssumeRole" not in calls
 
 
-def test_sandboxes_are_listed_with_owner_and_age(ada: Developer) -> None:
+def test_sandboxes_are_listed_with_owner_age_and_what_runs(ada: Developer) -> None:
     rows = [re.split("  +", line) for line in ada.make("sandboxes").stdout.splitlines()]
 
     assert [row[:2] for row in rows] == [["ada", "ada@example.com"], ["bob", "bob@example.com"]]
     assert all(re.fullmatch(r"now|\d+ min", row[2]) for row in rows)
+    assert rows[0][3].endswith(" Born from the template (lambda-template)")
+    ada.edit("Hola", "Buenas")
+    ada.make("sync")
+    commit = git(ada.repository, "rev-parse", "--short=12", "HEAD")
+    assert f"changed {commit}, synced now\n" in ada.make("sandboxes").stdout
     ada.edit(NAME, "other", "template.json")
     assert ada.make("sandboxes").stdout == "other has no sandbox in dev; create yours: make sandbox\n"
 
@@ -236,8 +243,21 @@ def test_a_name_that_is_another_s_is_refused(ada: Developer, bob: Developer) -> 
         done = bob.make(target, LOGNAME="ada")
 
         assert done.returncode != 0
-        assert f"{NAME}--sandbox-ada is ada@example.com's; " in done.stderr
+        assert f"{NAME}--sandbox-ada is ada@example.com's" in done.stderr
     assert ada.answer() == {"message": "Hola, Ada!"}
+
+
+@pytest.mark.parametrize("target", ["logs", "watch"])
+def test_an_interrupt_ends_what_goes_on_without_a_word(ada: Developer, target: str) -> None:
+    with ada.running(target) as running:
+        heard(running, "Ctrl-C ends" if target == "logs" else "sync")
+
+        os.killpg(running.pid, signal.SIGINT)
+        said = running.communicate()[0]
+
+    assert "make: ***" not in said
+    assert "Traceback" not in said
+    assert running.returncode == -signal.SIGINT  # as make ends when it is interrupted
 
 
 def test_an_interrupt_lets_terraform_free_the_lock_of_a_sandbox(ada: Developer) -> None:
@@ -255,19 +275,29 @@ def test_an_interrupt_lets_terraform_free_the_lock_of_a_sandbox(ada: Developer) 
     assert "Contents" not in s3.list_objects_v2(**locks)
     assert re.search("^terraform +apply +stopped ", said, re.MULTILINE)
     assert "Traceback" not in said
+    assert "make: ***" not in said
 
 
-def test_whoever_names_a_sandbox_may_destroy_it_and_nothing_of_it_is_left(
+def test_whoever_says_so_may_destroy_another_s_sandbox_and_nothing_of_it_is_left(
     ada: Developer, bob: Developer
 ) -> None:
     bob.edit("Hola", "Buenas")
     bob.make("sync")
 
-    assert bob.make("sandbox-destroy", "NAME=ada").returncode == 0
+    assert bob.make("sandbox-destroy", "NAME=ada", "YES=1").returncode == 0
 
     assert [call for call in ada.world.journal() if call.error and "Denied" in call.error] == []
     assert [name for name in left(ada.world) if "ada" in name] == []
     assert bob.answer() == {"message": "Buenas, Ada!"}
+
+
+def test_what_is_left_of_a_sandbox_can_be_removed_and_what_never_was_is_told(ada: Developer) -> None:
+    logs = ada.world.client("logs", DEV["id"], REGION)
+    logs.create_log_group(logGroupName=f"/aws/lambda/{NAME}--sandbox-eve")
+
+    assert ada.make("sandbox-destroy", "NAME=eve").stdout == f"{NAME}--sandbox-eve is gone\n"
+    assert [name for name in left(ada.world) if "eve" in name] == []
+    assert "there is no sandbox eve; make sandboxes lists" in ada.make("sandbox-destroy", "NAME=eve").stderr
 
 
 # Calling and following
@@ -277,8 +307,10 @@ def test_an_answer_is_printed_and_its_log_beside_it(ada: Developer) -> None:
     done = ada.make("invoke", "EVENT=events/check.json")
 
     assert json.loads(done.stdout) == {"message": "Hello, deployment!"}
-    assert '"message":"greeted"' in done.stderr
+    assert re.fullmatch(r"[\d:.]{12} [0-9a-f]{8} INFO    greeted  language=en\n", done.stderr)
     assert done.returncode == 0
+    raw = ada.make("invoke", "RAW=1").stderr.splitlines()
+    assert [json.loads(line)["message"] for line in raw if "greeted" in line] == ["greeted"]
 
 
 @pytest.mark.parametrize(
@@ -288,7 +320,7 @@ def test_an_answer_is_printed_and_its_log_beside_it(ada: Developer) -> None:
 def test_a_slow_function_is_waited_for_and_called_once(ada: Developer, limit: str, answered: bool) -> None:
     ada.edit("    return f", "    __import__('time').sleep(3)\n    return f")
     ada.make("sync")
-    call = "from botocore.config import Config; from operations import invoke; {}; invoke.main('', '{}')"
+    call = "from botocore.config import Config; from operations import invoke; {}; invoke.main('', '', '{}', False)"
 
     done = subprocess.run(
         **ada.command() | {"args": [sys.executable, "-c", call.format(limit, "events/greeting.json")]},
@@ -311,6 +343,8 @@ def test_an_event_that_fails_fails_the_target(ada: Developer, target: str) -> No
 
     assert done.returncode != 0
     assert json.loads(done.stdout)["errorType"] == "BadEventError"
+    assert done.stderr.count("raise BadEventError") == 1
+    assert "stackTrace" not in done.stdout or target == "local"
 
 
 def test_the_handler_is_called_on_this_machine_without_aws(ada: Developer) -> None:
@@ -326,6 +360,15 @@ def test_the_handler_is_called_on_this_machine_without_aws(ada: Developer) -> No
     assert log["function_memory_size"] == "256"
 
 
+def test_an_exception_that_nothing_handles_is_told_alone(ada: Developer) -> None:
+    ada.edit("    return f", "    raise RuntimeError\n    return f")
+
+    done = ada.make("local")
+
+    assert json.loads(done.stdout)["errorType"] == "RuntimeError"
+    assert "metrics" not in done.stderr
+
+
 def test_a_handler_that_ends_its_process_is_told(ada: Developer) -> None:
     ada.edit("    return f", "    raise SystemExit(3)\n    return f")
 
@@ -338,9 +381,9 @@ def test_a_handler_that_ends_its_process_is_told(ada: Developer) -> None:
 def test_a_log_is_followed(ada: Developer) -> None:
     with ada.running("logs") as logs:
         ada.answer()
-        heard(logs, '"message":"greeted"')
+        heard(logs, " greeted ")
         ada.make("invoke", "EVENT=events/check.json")
-        assert '"language":"en"' in heard(logs, '"message":"greeted"')[-1]
+        assert heard(logs, " greeted ")[-1].endswith(" INFO    greeted  language=en\n")
 
 
 def test_the_log_of_an_environment_is_followed_by_a_reader(ada: Developer) -> None:
@@ -353,7 +396,9 @@ def test_the_log_of_an_environment_is_followed_by_a_reader(ada: Developer) -> No
     log.put_log_events(logGroupName=f"/aws/lambda/{NAME}", logStreamName="one", logEvents=events)
 
     with ada.running("logs", "ENV=stage") as logs:
-        assert heard(logs, "stage") == ["from stage\n"]
+        head, line = heard(logs, "from stage")
+    assert head == f"/aws/lambda/{NAME} since 10m ago, times in UTC; Ctrl-C ends\n"
+    assert re.fullmatch(r"[\d:.]{12} from stage\n", line)
 
     (call,) = {entry.role for entry in ada.world.journal() if entry.operation == "FilterLogEvents"}
     assert call == f"arn:aws:iam::{stage['id']}:role/acme-reader"
@@ -365,7 +410,11 @@ def test_watching_tests_then_syncs_each_save_and_shows_the_log(ada: Developer) -
         return str(found["CodeSha256"])
 
     with ada.running("watch") as watch:
-        heard(watch, "sync")
+        first, second = heard(watch, "sync")
+        assert re.fullmatch(
+            rf"[\d:]{{8}} {NAME}--sandbox-ada follows .*src, .*tests; .* Ctrl-C ends\n", first
+        )
+        assert re.fullmatch(r"[\d:]{8} on disk: tests [\d.]+ s, sync [\d.]+ s\n", second)
         before = code()
 
         ada.edit("Hello", "Hi")
@@ -374,15 +423,18 @@ def test_watching_tests_then_syncs_each_save_and_shows_the_log(ada: Developer) -
         assert code() == before
 
         ada.edit("Hi", "Hello")
-        heard(watch, "sync")
+        assert f" {GREETING}: tests " in heard(watch, "sync")[-1]
         assert code() == before
+
+        ada.edit("memory", "memory", "deployment/variables.tf")
+        heard(watch, " deployment/variables.tf: not taken up; make sandbox does so")
 
         ada.edit("Hola", "Buenas")
         ada.edit("Hola", "Buenas", "tests/test_handler.py")
         while code() == before:
             heard(watch, "sync")
         assert ada.answer() == {"message": "Buenas, Ada!"}
-        heard(watch, '"message":"greeted"')
+        heard(watch, " greeted ")
 
 
 # What is missing, and what to type

@@ -1,5 +1,6 @@
 """What operations do where AWS is slow, busy or late, and how much they ask of it."""
 
+import json
 import runpy
 import sys
 import threading
@@ -10,6 +11,7 @@ from importlib import import_module
 from itertools import islice
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import ANY
 
 import botocore.session
 import pytest
@@ -20,7 +22,9 @@ from tests.conftest import Bake
 from tests.worlds import TEMPLATE
 
 Operations = Callable[[str], Any]
+EXECUTION = "7c0f0a7e-54d1-4a3a-9d35-6a2a0e3d0f6b"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+BACK, NOW_1 = "taken back", {"1": "answers"}
 CLOCK = {"ResponseMetadata": {"HTTPHeaders": {"date": "Wed, 25 Nov 2026 12:00:00 GMT"}}}
 
 
@@ -85,6 +89,60 @@ def test_who_is_denied_what_is_not_there_is_told_by_the_list_that_it_is_not(
     pipelines.assert_no_pending_responses()
 
 
+# A pipeline
+
+
+@pytest.mark.parametrize(
+    ("environment", "deployed", "where"),
+    [("prod", "", "no release yet"), ("prod", "Succeeded", "Source failed"), ("dev", "", "Source failed")],
+)
+def test_a_new_pipeline_to_which_nothing_was_promoted_has_not_failed(
+    operations: Operations, monkeypatch: pytest.MonkeyPatch, environment: str, deployed: str, where: str
+) -> None:
+    client, pipelines = stubbed("codepipeline")
+    monkeypatch.setattr(operations("accounts"), "client", lambda *_: client)
+    source = {"actionName": "Source", "latestExecution": {"status": "Failed", "lastStatusChange": NOW}}
+    stages: list[dict[str, Any]] = [
+        {
+            "stageName": "Source",
+            "actionStates": [source],
+            "latestExecution": {"pipelineExecutionId": EXECUTION, "status": "Failed"},
+        },
+        {"stageName": "Deploy", "actionStates": []},
+    ]
+    if deployed:
+        stages[1]["latestExecution"] = {"pipelineExecutionId": EXECUTION, "status": deployed}
+    pipelines.add_response("get_pipeline_state", {"stageStates": stages})
+    pipelines.add_response("get_pipeline_execution", {"pipelineExecution": {}})
+
+    found = operations("pipeline").Pipeline(environment, "reader")
+
+    assert found.where() == where
+    assert [stop.stage for stop in found.stops()] == ([] if where == "no release yet" else ["Source"])
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        (["", "Error: creating Alarm: Denied", "", "  on alarms.tf line 9"], "Error: creating Alarm: Denied"),
+        (["E  assert 0", "FAILED test_x.py - assert 0", "1 failed"], "FAILED test_x.py - assert 0"),
+        (["{}", "Version 3 failed its check", "make[1]: *** [x] Error 1"], "Version 3 failed its check"),
+        (["Error: local-exec provisioner", "x: Version 1 failed its check and gets no traffic: E"],
+         "Version 1 failed its check and gets no traffic: E"),
+        ([], ""),
+    ],
+)  # fmt: skip
+def test_of_a_build_s_log_the_line_is_shown_that_says_why_it_failed(
+    operations: Operations, said: list[str], cause: str
+) -> None:
+    begins, ends = "[Container] 2026/11/26 08:00:00 ", "Command did not exit successfully x exit status 1"
+    before = [f"{begins}Running command echo Error: not this", "Error: not this"]
+    after = [f"{begins}Phase complete: BUILD State: FAILED", f"{begins}Running command y", "Error: nor this"]
+    log = [*before, f"{begins}Running command x", *said, f"{begins}{ends}", *after]
+
+    assert operations("pipeline").why(log) == cause
+
+
 # The log
 
 
@@ -96,7 +154,7 @@ def test_a_log_that_many_read_is_read_less_often(operations: Operations, pauses:
     logs.add_response("filter_log_events", {"events": [event("one", 1)]}, since(-600))
     logs.add_response("filter_log_events", {"events": [event("two", 2)]}, since(-29))
 
-    assert list(islice(operations("logs").Log(client, "f", 600).follow(), 2)) == ["one", "two"]
+    assert list(islice(operations("logs").Log(client, "f", 600, raw=True).follow(), 2)) == ["one", "two"]
     assert pauses == [4, 8, 2]
 
 
@@ -108,7 +166,7 @@ def test_a_wrong_clock_of_ours_hides_no_line(
     logs.add_response("filter_log_events", {"events": [], **CLOCK})
     logs.add_response("filter_log_events", {"events": [event("one", 1)]}, since(0))
 
-    assert next(operations("logs").Log(client, "f", 0).follow()) == "one"
+    assert next(operations("logs").Log(client, "f", 0, raw=True).follow()) == "one"
 
 
 def test_what_is_logged_while_a_watched_log_cannot_be_read_is_shown_afterwards(
@@ -127,11 +185,77 @@ def test_what_is_logged_while_a_watched_log_cannot_be_read_is_shown_afterwards(
 
     monkeypatch.setattr(time, "sleep", wait)
     with pytest.raises(InterruptedError):
-        operations("watch").show(operations("logs").Log(client, "f", 0))
+        operations("watch").show(operations("logs").Log(client, "f", 0, raw=True))
 
     said = capsys.readouterr().out.splitlines()
-    assert [line for line in said if not line.startswith("log: ")] == ["one", "two"]
+    assert [line for line in said if " log: " not in line] == ["one", "two"]
     assert "Gone for a minute" in said[1]
+
+
+def test_lines_of_several_streams_are_in_order_of_time(operations: Operations) -> None:
+    client, logs = stubbed("logs")
+    logs.add_response("filter_log_events", {"events": [], **CLOCK})
+    logs.add_response("filter_log_events", {"events": [event("two", 2), event("one", 1)]})
+
+    assert list(operations("logs").Log(client, "f", 0).news()) == ["12:00:01.000 one", "12:00:02.000 two"]
+
+
+OF_POWERTOOLS = {
+    "level": "INFO",
+    "location": "handle:40",
+    "message": "greeted",
+    "timestamp": "2026-11-26 09:40:00,123+0100",
+    "service": "hello-lambda",
+    "function_request_id": "1a2b3c4d-5e6f",
+    "language": "en",
+    "text": "two words",
+}
+OF_RUNTIME = {
+    "timestamp": "2026-11-26T08:40:00Z",
+    "level": "ERROR",
+    "requestId": "1a2b3c4d-5e6f",
+    "errorType": "ValueError",
+    "errorMessage": "no",
+    "stackTrace": ["  File x\n    raise\n"],
+}
+OF_NODE = {
+    "timestamp": "2026-11-26T08:40:00.000Z",
+    "level": "ERROR",
+    "requestId": "1a2b3c4d-5e6f",
+    "message": {"errorType": "Error", "errorMessage": "no", "stackTrace": ["Error: no", "    at handle"]},
+}
+
+
+def report(status: str) -> dict[str, Any]:
+    """Return what Lambda says of an invocation."""
+    record = {"requestId": "1a2b3c4d-5e6f", "status": status, "metrics": {"durationMs": 3000.1}}
+    return {"time": "2026-11-26T08:40:00.123Z", "type": "platform.report", "record": record}
+
+
+@pytest.mark.parametrize(
+    ("record", "shown"),
+    [
+        (OF_POWERTOOLS, '08:40:00.123 1a2b3c4d INFO    greeted  language=en  text="two words"'),
+        (OF_RUNTIME, "08:40:00.000 1a2b3c4d ERROR   ValueError: no\n    File x\n      raise"),
+        (OF_NODE, "08:40:00.000 1a2b3c4d ERROR   Error: no\n  Error: no\n      at handle"),
+        (report("timeout"), "08:40:00.123 1a2b3c4d ERROR   timeout after 3000 ms"),
+        (report("success"), ""),
+        ({"time": "2026-11-26T08:40:00.123Z", "type": "platform.start", "record": {}}, ""),
+        ({"_aws": {"Timestamp": 1}, "Greetings": [1]}, ""),
+        ("printed", '"printed"'),
+    ],
+)
+def test_a_record_is_shown_as_a_person_reads_it(operations: Operations, record: Any, shown: str) -> None:
+    assert operations("records").readable(json.dumps(record)) == shown
+
+
+@pytest.mark.parametrize(("since", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("1d", 86400)])
+def test_how_far_back_a_log_is_shown_is_a_number_with_a_unit(
+    operations: Operations, since: str, seconds: int
+) -> None:
+    assert operations("logs").seconds(since) == seconds
+    with pytest.raises(SystemExit, match="give such as SINCE=90s, 10m, 2h or 1d"):
+        operations("logs").seconds(since[:-1])
 
 
 # Functions
@@ -141,7 +265,9 @@ def test_an_update_is_looked_at_at_once_and_then_ever_less_often(
     operations: Operations, pauses: list[float]
 ) -> None:
     client, functions = stubbed("lambda")
-    functions.add_response("update_function_code", {"LastUpdateStatus": "InProgress"})
+    arn = "arn:aws:lambda:eu-central-1:222222222222:function:f"
+    functions.add_response("update_function_code", {"LastUpdateStatus": "InProgress", "FunctionArn": arn})
+    functions.add_response("tag_resource", {}, {"Resource": arn, "Tags": {"synced": ANY}})
     for _ in range(6):
         functions.add_response("get_function_configuration", {"LastUpdateStatus": "InProgress"})
     functions.add_response("get_function_configuration", {"LastUpdateStatus": "Successful"})
@@ -276,27 +402,38 @@ def test_codedeploy_s_own_way_back_is_waited_for_and_not_stopped(rollback: Any, 
     assert len(pauses) == 1
 
 
-def test_what_answered_before_is_looked_for_among_the_shifts_since_this_version_was_there(
-    rollback: Any,
-) -> None:
+def test_what_answered_before_is_looked_for_among_the_shifts_since_the_oldest_version(rollback: Any) -> None:
     begin, _, stubs = rollback
     place = {"applicationName": "hello-lambda", "deploymentGroupName": "live"}
     stubs["codedeploy"].add_response("list_deployments", {"deployments": []})
     versions = {"Versions": [version("1", "1" * 12), version("2", "2" * 12)]}
     stubs["lambda"].add_response("list_versions_by_function", versions)
-    stubs["codedeploy"].add_response(
-        "list_deployments",
-        {"deployments": ["d-1"]},
-        {
-            **place,
-            "includeOnlyStatuses": ["Succeeded"],
-            "createTimeRange": {"start": datetime(2026, 11, 22, 12, tzinfo=UTC)},
-        },
-    )
-    done = {"description": "from 1 to 2", "creator": "user", "createTime": NOW}
+    since = {"createTimeRange": {"start": datetime(2026, 11, 21, 12, tzinfo=UTC)}}
+    stubs["codedeploy"].add_response("list_deployments", {"deployments": ["d-1"]}, {**place, **since})
+    done = {"description": "from 1 to 2", "creator": "user", "createTime": NOW, "status": "Succeeded"}
     stubs["codedeploy"].add_response("batch_get_deployments", {"deploymentsInfo": [done]})
 
     assert begin("prod").before().version == "1"
+
+
+@pytest.mark.parametrize(
+    ("shifts", "said", "marks"),
+    [
+        ([("1", "2", "Failed")], "", {**NOW_1, "2": BACK, "3": "check not passed"}),
+        ([("1", "2", "Failed"), ("1", "2", "Succeeded"), ("2", "3", "Stopped")], "", {**NOW_1, "3": BACK}),
+        ([("1", "3", "InProgress")], "", {**NOW_1, "2": "check not passed", "3": "gets traffic"}),
+        ([("1", "2", "Succeeded")], "Back to version 1 from 3 on 2026-11-25 by ada", NOW_1),
+    ],
+)  # fmt: skip
+def test_versions_that_have_not_proved_themselves_are_marked(
+    operations: Operations, shifts: list[tuple[str, str, str]], said: str, marks: dict[str, str]
+) -> None:
+    releases = operations("releases")
+    found = [releases.Release(number, "", "", NOW, "") for number in "321"]
+    moves = [releases.Shift(*shift, NOW) for shift in shifts]
+    alias = {"FunctionVersion": "1", "Description": said}
+
+    assert releases.marks(found, moves, alias) == marks
 
 
 class Store:

@@ -283,6 +283,7 @@ def play(world: World, run: People) -> None:
         path.write_text(edit(path.read_text(), *changes))
     run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
     run(TOOL, "invoke", "ada", "events/greeting.json")
+    run(TOOL, "invoke", "", "dev", "events/greeting.json")
     run(TOOL, "send", "ada", "events/greeting.json")
     queue = Trigger(partial(world.client, environment=DEV), f"{QUEUE}--sandbox-ada", DEV["id"], REGION)
     while not queue.became([]):
