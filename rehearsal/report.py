@@ -20,7 +20,7 @@ ADVICE = {
     "runs, then: terraform force-unlock ID, in deployment/.",
     "AccessDenied": DENIED,
     "is not authorized": DENIED,
-    "failed its check": "The new version did not answer events/check.json; the version before still answers. "
+    "failed its check": "The new version did not answer events/check.json and gets no traffic. "
     "Try it: make test, then rehearse again.",
     "taken traffic back": "An alarm went on while traffic moved to the new version, or CodeDeploy could not "
     "move it; the version before answers. See deployment/traffic.tf.",
