@@ -1,5 +1,7 @@
 import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,8 +19,9 @@ ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
 
 def run(folder: Path, text: str, seconds: float = 60, **environment: str) -> buildspec.Build:
-    """Run a buildspec, its version aside."""
-    (folder / "buildspec.yml").write_text(f"version: 0.2\n{text}\n")
+    """Run a buildspec, of version 0.2 unless it says another."""
+    version = "" if text.startswith("version:") else "version: 0.2\n"
+    (folder / "buildspec.yml").write_text(f"{version}{text}\n")
     return buildspec.run(folder, "buildspec.yml", ENVIRONMENT | environment, seconds=seconds)
 
 
@@ -27,17 +30,171 @@ def printed(build: buildspec.Build) -> list[str]:
     return [command.output.strip() for command in build.commands]
 
 
+# As CodeBuild
+
+REFERENCE = "https://docs.aws.amazon.com/codebuild/latest/userguide/build-spec-ref.html"
+ONE_SHELL = f"{REFERENCE}#build-spec-ref-versions"
+EXITS = "https://zenn.dev/faycute/articles/cde8ddcbced9a2"
+UNMATCHED = "https://github.com/aws/copilot-cli/issues/5788"
+TRANSITIONS = "https://docs.aws.amazon.com/codebuild/latest/userguide/view-build-details-phases.html"
+
+
+def build(*commands: str, more: str = "") -> str:
+    """Return a buildspec of these commands; more: what its phase has besides."""
+    return f"phases: {{build: {{commands: {json.dumps(commands)}{more}}}}}\n"
+
+
+OUT = build("mkdir -p out-1/sub out-2", "touch out-1/a out-1/sub/b.txt out-2/c x.log")
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "last"),
+    [
+        (ONE_SHELL, build("mkdir a; cd a; x=1", "echo $x; ls ..").strip(), "1\na\nbuildspec.yml"),
+        (EXITS, build("mkdir a; cd a; export x=1", "exit 0", "echo $x; ls .."), "1\na\nbuildspec.yml"),
+        (EXITS, build("sleep 60 & exit 0", "echo on"), "on"),
+        (EXITS, build("(exit 3); echo on"), "on"),
+        (EXITS, build("exec true", "echo on"), "on"),
+        (f"{REFERENCE}#build-spec.version", 'version: "0.2"\n' + build("echo on"), "on"),
+        (
+            f"{REFERENCE}#build-spec.env.variables",
+            f"env: {{variables: {{A: yes, B: 010}}}}\n{build('echo $A $B')}",
+            "yes 010",
+        ),
+        (f"{REFERENCE}#build-spec.env.shell", f"env: {{shell: /bin/sh}}\n{build('echo on')}", "on"),
+        (
+            f"{REFERENCE}#build-spec.env.git-credential-helper",
+            f"env: {{git-credential-helper: no}}\n{build('echo on')}",
+            "on",
+        ),
+        (f"{REFERENCE}#build-spec.phases", "phases: {build: {commands: [true, echo on]}}", "on"),
+        (
+            f"{REFERENCE}#build-spec.phases.install",
+            "phases: {install: {runtime-versions: {python: 3}}, build: {commands: [echo on]}}",
+            "on",
+        ),
+        (
+            f"{REFERENCE}#build-spec.phases.on-failure",
+            "phases: {install: {commands: [exit 1], on-failure: CONTINUE}, build: {commands: [echo on]}}",
+            "on",
+        ),
+    ],
+)
+def test_what_runs_on_codebuild_runs_here(tmp_path: Path, page: str, text: str, last: str) -> None:
+    assert printed(run(tmp_path, text))[-1] == last, page
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "failure", "last"),
+    [
+        (
+            f"{REFERENCE}#build-spec.phases.finally",
+            build("exit 1", "echo never", more=", finally: [echo at last]"),
+            "build: exit 1: exit code 1",
+            "at last",
+        ),
+        (
+            f"{REFERENCE}#build-spec.phases.finally",
+            build("x=1", more=", finally: [exit 2, echo at last]"),
+            "build: exit 2: exit code 2",
+            "at last",
+        ),
+        (
+            EXITS,
+            build("export x=1", "exit 3", more=", finally: [echo $x]"),
+            "build: exit 3: exit code 3",
+            "1",
+        ),
+        (EXITS, build("set -e; false; echo never"), "false; echo never: exit code 1", ""),
+        (
+            UNMATCHED,
+            f"{build('echo on')}artifacts: {{files: [nowhere, '*.zip']}}",
+            "artifacts: no matching artifact paths found",
+            "on",
+        ),
+        (
+            UNMATCHED,
+            f"{build('echo on')}artifacts: {{files: '**/*', base-directory: nowhere}}",
+            "artifacts: no matching artifact paths found",
+            "on",
+        ),
+        (TRANSITIONS, f"{build('echo on; exit 4')}artifacts: {{files: nowhere}}", "exit code 4", "on"),
+    ],
+)
+def test_what_fails_on_codebuild_fails_here(
+    tmp_path: Path, page: str, text: str, failure: str, last: str
+) -> None:
+    with pytest.raises(buildspec.BuildError, match=re.escape(failure)) as failed:
+        run(tmp_path, text)
+
+    assert printed(failed.value.build)[-1] == last, page
+
+
+@pytest.mark.parametrize(
+    ("page", "artifacts", "names"),
+    [
+        ("files", "files: [nowhere, out-1/a]", ["out-1/a"]),
+        ("files", "files: 'out-1/*'", ["out-1/a"]),
+        ("files", "files: './out-1/**/*'", ["out-1/a", "out-1/sub/b.txt"]),
+        ("files", "files: out-1", None),
+        ("base-directory", "files: '**/*', base-directory: ./out-1", ["a", "sub/b.txt"]),
+        ("base-directory", "files: '**/*', base-directory: 'out-*'", ["a", "c", "sub/b.txt"]),
+        (
+            "base-directory",
+            "files: '**/*', base-directory: ., exclude-paths: 'out-1/**/*'",
+            ["buildspec.yml", "out-2/c", "x.log"],
+        ),
+        ("exclude-paths", "files: '**/*', exclude-paths: [buildspec.yml, 'out-*/**/*']", ["x.log"]),
+        ("discard-paths", "files: 'out-*/**/*', discard-paths: yes", ["a", "b.txt", "c"]),
+        ("discard-paths", "files: 'out-2/*', discard-paths: no", ["out-2/c"]),
+        ("name", "files: 'out-2/*', name: release-$(date +%s)", ["out-2/c"]),
+    ],
+)
+def test_artifacts_are_those_of_codebuild(
+    tmp_path: Path, page: str, artifacts: str, names: list[str] | None
+) -> None:
+    text = f"{OUT}artifacts: {{{artifacts}}}"
+    if names is None:
+        with pytest.raises(buildspec.BuildError, match="no matching artifact paths found"):
+            run(tmp_path, text)
+    else:
+        assert list(run(tmp_path, text).artifacts) == names, f"{REFERENCE}#build-spec.artifacts.{page}"
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "said"),
+    [
+        ("<x><testsuite tests='3' failures='1'/></x>", "", "3 tests, 1 failures, 0 errors, 0 skipped"),
+        ("<testsuites/>", "file-format: junitxml", "0 tests, 0 failures, 0 errors, 0 skipped"),
+        ("<testsuites><testsuite tests='3'", "", "t.xml is no report of JUnit's: unclosed token"),
+        ("<testsuite tests='x'/>", "", "t.xml is no report of JUnit's: invalid literal"),
+        ("", "", "t.xml is no report of JUnit's: no element found"),
+        ("{}", "file-format: SimpleCov", "1 files"),
+        (None, "", "no report file was written"),
+    ],
+)
+def test_a_report_fails_no_build(tmp_path: Path, content: str | None, settings: str, said: str) -> None:
+    """https://docs.aws.amazon.com/codebuild/latest/userguide/test-report-group-create-buildspec.html."""
+    if content is not None:
+        (tmp_path / "t.xml").write_text(content)
+
+    reports = run(tmp_path, f"{build('echo')}reports: {{unit: {{files: t.xml, {settings}}}}}").reports
+
+    assert list(reports) == ["unit"]
+    assert reports["unit"].startswith(said)
+
+
 # Commands
 
 
 def test_commands_share_one_shell_across_phases(tmp_path: Path) -> None:
-    build = run(
+    done = run(
         tmp_path,
         "phases: {install: {commands: [mkdir a, cd a, word=x]}, build: {commands: ['echo $word; pwd']}}",
     )
 
-    assert printed(build)[-1] == f"x\n{tmp_path}/a"
-    assert [command.phase for command in build.commands] == ["install"] * 3 + ["build"]
+    assert printed(done)[-1] == f"x\n{tmp_path}/a"
+    assert [command.phase for command in done.commands] == ["install"] * 3 + ["build"]
 
 
 @pytest.mark.parametrize("failing", ["'false'", "exit 3", "ls nowhere"])
@@ -53,13 +210,6 @@ def test_what_a_failing_command_printed_is_shown_and_all_is_kept(tmp_path: Path)
         run(tmp_path, "phases: {build: {commands: [echo first, 'echo it broke; exit 1']}}")
 
     assert printed(failure.value.build) == ["first", "it broke"]
-
-
-def test_finally_runs_whatever_happens(tmp_path: Path) -> None:
-    with pytest.raises(buildspec.BuildError, match="build: exit 1") as failure:
-        run(tmp_path, "phases: {build: {commands: [exit 1, echo never], finally: [echo at last]}}")
-
-    assert printed(failure.value.build) == ["", "at last"]
 
 
 @pytest.mark.parametrize(
@@ -79,15 +229,6 @@ def test_what_follows_a_failure_is_as_documented(tmp_path: Path, phases: str, sa
         )
 
     assert printed(failure.value.build)[1:] == said
-
-
-def test_a_phase_may_fail_where_the_buildspec_says_so(tmp_path: Path) -> None:
-    build = run(
-        tmp_path,
-        "phases: {install: {commands: [exit 1], on-failure: CONTINUE}, build: {commands: [echo done]}}",
-    )
-
-    assert printed(build) == ["", "done"]
 
 
 def test_a_build_ends_with_its_time_and_with_all_that_it_started(tmp_path: Path) -> None:
@@ -116,13 +257,13 @@ def test_a_buildspec_that_a_project_has_itself_is_run_and_a_path_is_read(tmp_pat
 
 
 def test_the_project_s_variables_win_over_the_buildspec_s(tmp_path: Path) -> None:
-    build = run(
+    done = run(
         tmp_path,
         "env: {variables: {A: buildspec, B: buildspec}}\nphases: {build: {commands: ['echo $A $B']}}",
         A="project",
     )
 
-    assert printed(build) == ["project buildspec"]
+    assert printed(done) == ["project buildspec"]
 
 
 def test_nothing_of_our_own_environment_leaks_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,76 +273,62 @@ def test_nothing_of_our_own_environment_leaks_in(tmp_path: Path, monkeypatch: py
 
 
 def test_exported_variables_come_back(tmp_path: Path) -> None:
-    build = run(
+    done = run(
         tmp_path,
         "env: {exported-variables: [A, B, C]}\n"
         "phases: {build: {commands: ['export A=\"two\nlines\"', B=not-exported, export D=1]}}",
     )
 
-    assert build.exported == {"A": "two lines"}
+    assert done.exported == {"A": "two lines"}
 
 
 def test_the_shell_is_the_one_asked_for(tmp_path: Path) -> None:
-    build = run(tmp_path, "env: {shell: bash}\nphases: {build: {commands: ['echo ${BASH_VERSION:+bash}']}}")
+    done = run(tmp_path, "env: {shell: bash}\nphases: {build: {commands: ['echo ${BASH_VERSION:+bash}']}}")
 
-    assert printed(build) == ["bash"]
+    assert printed(done) == ["bash"]
 
 
 def test_a_runtime_that_is_there_comes_first(tmp_path: Path) -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    build = run(
+    done = run(
         tmp_path,
         f"phases: {{install: {{runtime-versions: {{python: '{version}'}}, commands: [python3 --version]}}}}",
         PATH="/usr/bin:/bin",
     )
 
-    assert printed(build)[0].startswith(f"Python {version}")
-    assert build.notes == []
+    assert printed(done)[0].startswith(f"Python {version}")
+    assert done.notes == []
 
 
 def test_a_runtime_that_is_missing_is_noted(tmp_path: Path) -> None:
-    build = run(tmp_path, "phases: {install: {runtime-versions: {python: '3.4'}, commands: [echo]}}")
+    done = run(tmp_path, "phases: {install: {runtime-versions: {python: '3.4'}, commands: [echo]}}")
 
-    assert build.notes == ["python 3.4 is not on this machine; the build took what is on PATH"]
+    assert done.notes == ["python 3.4 is not on this machine; the build took what is on PATH"]
 
 
 # What is left
 
 
 def test_artifacts_are_what_the_patterns_say_but_for_what_may_be_dropped(tmp_path: Path) -> None:
-    build = run(
+    done = run(
         tmp_path,
         "phases: {build: {commands: [mkdir -p out/sub, cd out, touch a .hidden sub/b.txt sub/c.log]}}\n"
         "artifacts: {base-directory: out, files: ['**/*'], exclude-paths: '**/*.log'}",
     )
 
-    assert list(build.artifacts) == ["a", "sub/b.txt"]
+    assert list(done.artifacts) == ["a", "sub/b.txt"]
 
 
 def test_an_artifact_is_zipped_with_who_may_execute_it(tmp_path: Path) -> None:
-    build = run(
+    done = run(
         tmp_path,
         "phases: {build: {commands: [echo x > tool, chmod 755 tool]}}\nartifacts: {files: tool}",
     )
-    buildspec.zipped(build.artifacts, tmp_path / "artifact.zip")
+    buildspec.zipped(done.artifacts, tmp_path / "artifact.zip")
 
     with ZipFile(tmp_path / "artifact.zip") as archive:
         (entry,) = archive.infolist()
         assert (entry.filename, entry.external_attr >> 16 & 0o777) == ("tool", 0o755)
-
-
-def test_test_reports_are_read_and_a_missing_one_fails_nothing(tmp_path: Path) -> None:
-    (tmp_path / "t.xml").write_text("<testsuites><testsuite tests='3' failures='1'/></testsuites>")
-
-    build = run(
-        tmp_path,
-        "phases: {build: {commands: [echo]}}\nreports: {unit: {files: t.xml}, other: {files: nowhere.xml}}",
-    )
-
-    assert build.reports == {
-        "unit": "3 tests, 1 failures, 0 errors, 0 skipped",
-        "other": "no report file was written",
-    }
 
 
 # What is refused
@@ -221,11 +348,40 @@ def test_test_reports_are_read_and_a_missing_one_fails_nothing(tmp_path: Path) -
         ),
         ("phases: {build: {commands: [ls]}}\nenv: {exported-variables: [AWS_X]}", "env.exported-variables.0"),
         ("phases: {build: {commands: [ls]}}\ncache: {paths: x}", "cache: is not run by the rehearsal"),
+        (
+            "phases: {build: {commands: [ls]}}\nenv: {shell: powershell.exe}",
+            "env.shell: powershell.exe is not run",
+        ),
+        ("phases: {build: {commands: [ls]}}\nproxy: {logs: yes}", "proxy: is not run by the rehearsal"),
+        ("phases: {build: {runtime-versions: {python: 3}}}", r"phases\.build: "),
+        ("phases: {build: {commands: ls}}", r"phases\.build\.commands: 'ls' is not of type 'array'"),
+        ("phases: {build: {commands: [echo: x]}}", r"phases\.build\.commands\.0: "),
+        ("phases:", "phases: '' is not of type 'object'"),
+        ("phases: {build: {commands: [ls]}", "is not YAML: "),
+        ("phases: {build: {commands: [!x ls]}}", "is not YAML: .*tag"),
+        ("version: 0.1\nphases: {build: {commands: [ls]}}", "version: '0.2' was expected"),
+        *(
+            (f"phases: {{build: {{commands: [ls]}}}}\n{keys}: {{files: '{location}'}}{end}", message)
+            for keys, end in {"artifacts": "", "reports: {unit": "}"}.items()
+            for location, message in {
+                "/tmp/x": "/tmp/x is not a path within the folder of the build",  # noqa: S108
+                "../x": "x is not a path within",
+                "": "files:  is not a path within",
+                "$X/y": r"\$X/y is not run by the rehearsal",
+                "**.py": r"\*\*\.py is not run by the rehearsal",
+            }.items()
+        ),
     ],
 )
 def test_what_is_not_documented_or_not_run_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as refused:
         run(tmp_path, text)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_shell_that_this_machine_lacks_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^env\.shell: bash is not on this machine$"):
+        run(tmp_path, f"env: {{shell: bash}}\n{build('ls')}", PATH=str(tmp_path))
 
 
 def test_a_missing_buildspec_is_named(tmp_path: Path) -> None:
