@@ -1,6 +1,9 @@
 PYTHON ?= python3
 LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
+# They would have Python do something else.
+unexport $(filter-out PYTHONPATH,$(filter PYTHON%,$(.VARIABLES)))
+
 .DEFAULT_GOAL := help
 .PHONY: help doctor foundation demo bake test lint format lock benchmarks clean
 

@@ -26,6 +26,11 @@ def python(folder: Path) -> Path:
     return Path(sysconfig.get_path("scripts", "venv", {"base": str(folder)}), "python")
 
 
+def packages(folder: Path) -> Path:
+    """Return where an environment has its packages."""
+    return Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)}))
+
+
 def variables() -> dict[str, str]:
     """Return the variables under which pip and uv do what they are told."""
     return {
@@ -43,12 +48,13 @@ def add(folder: Path, lock: Path) -> None:
     pip += ["--disable-pip-version-check", "--require-hashes", "--requirement", str(lock)]
     if subprocess.run(pip, env=variables(), check=False).returncode:
         sys.exit(f"{lock.name} cannot be installed, see above")
+    if not any(packages(folder).glob("*.dist-info")):
+        sys.exit(f"pip has not installed into {folder}; a line of {installer} -m pip config list says why")
 
 
 def link(folder: Path) -> None:
     """Give an environment the command, which runs from this checkout."""
-    packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)}))
-    (packages / "lambda-template.pth").write_text(f"{TEMPLATE}\n", "utf-8")
+    (packages(folder) / "lambda-template.pth").write_text(f"{TEMPLATE}\n", "utf-8")
     command = python(folder).with_name("lambda-template")
     # A path with a space, or a long one, cannot stand after #!. To Python it is a string.
     become = f"#!/bin/sh\n'''exec' {shlex.quote(str(python(folder)))} \"$0\" \"$@\"\n' '''\n"

@@ -327,22 +327,31 @@ def plain(
     return repository, builders("3.13", "uv").build(repository)
 
 
+COMMANDS = {
+    "by hand": [".venv/bin/python", "scripts/package.py", *TARGET],
+    "make": [MAKE, "-o", "install", "package"],
+    "make watch": [MAKE, "-o", "install", "package", "STANDBY=1"],
+}
+
+
 class Way(NamedTuple):
     """A way to the package."""
 
     installer: str
+    target: str
     afresh: bool = True
-    standby: bool = False
 
 
 @settings(max_examples=6, deadline=None, database=None)
 @given(
     variables=st.sets(st.sampled_from(sorted(VARIABLES))),
-    way=st.builds(Way, st.sampled_from(["uv", "pip"]), st.booleans(), st.booleans()),
+    way=st.builds(Way, st.sampled_from(["uv", "pip"]), st.sampled_from(sorted(COMMANDS)), st.booleans()),
 )
-@example(variables=set(VARIABLES), way=Way("uv"))
-@example(variables=set(VARIABLES), way=Way("pip", standby=True))
-@example(variables={"PYTHONNODEBUGRANGES"}, way=Way("uv", afresh=False))
+@example(variables=set(VARIABLES), way=Way("uv", "make"))
+@example(variables=set(VARIABLES), way=Way("pip", "make watch"))
+@example(variables=set(VARIABLES), way=Way("uv", "by hand"))
+@example(variables=set(VARIABLES), way=Way("pip", "by hand"))
+@example(variables={"PYTHONNODEBUGRANGES"}, way=Way("uv", "make", afresh=False))
 def test_a_commit_has_one_package_whatever_the_machine_is_set_to(
     variables: set[str], way: Way, plain: tuple[Path, bytes], builders: Builders
 ) -> None:
@@ -353,11 +362,12 @@ def test_a_commit_has_one_package_whatever_the_machine_is_set_to(
     if way.afresh:
         shutil.rmtree(repository / "build")
 
+    unusable = {"PYTHONHOME"} if way.target == "by hand" else set()  # Python does not even start
     done = subprocess.run(
-        [MAKE, "-o", "install", "package", *(["STANDBY=1"] if way.standby else [])],
+        COMMANDS[way.target],
         cwd=repository,
-        env=os.environ | {"PATH": builder.path} | {name: VARIABLES[name] for name in variables},
-        input="\n" if way.standby else "",
+        env=os.environ | {"PATH": builder.path} | {name: VARIABLES[name] for name in variables - unusable},
+        input="\n",
         capture_output=True,
         text=True,
         check=False,
@@ -698,6 +708,26 @@ def depend(repository: Path, requirement: str) -> None:
     project = repository / "pyproject.toml"
     text = re.sub(r"(?m)^dependencies = .*", f'dependencies = ["{requirement}"]', project.read_text())
     project.write_text(re.sub(r"(?ms)^dev = \[.*?^\]", "dev = []", text))
+
+
+def test_settings_by_which_pip_installs_elsewhere_are_told_of(repository: Path, tmp_path: Path) -> None:
+    installer = wheel(tmp_path / "wheels", "uv", "py3-none-any", {"uv-1.0.data/scripts/uv": b"#!/bin/sh\n"})
+    digest = hashlib.sha256(installer.read_bytes()).hexdigest()
+    (repository / "requirements-dev.txt").write_text(f"uv==1.0 --hash=sha256:{digest}\n")
+    config = tmp_path / "pip.conf"
+    config.write_text(f"[install]\ntarget = {tmp_path / 'elsewhere'}\n")
+
+    done = make(
+        repository,
+        "install",
+        PIP_CONFIG_FILE=str(config),
+        PIP_FIND_LINKS=str(installer.parent),
+        PIP_NO_INDEX="1",
+    )
+
+    assert done.returncode != 0
+    assert "pip has not installed into .venv; a line of .venv/bin/python -m pip config list says why" in done.stderr
+    assert make(repository, "--question", ".venv/installed").returncode == 1
 
 
 class Silent(SimpleHTTPRequestHandler):

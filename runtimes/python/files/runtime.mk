@@ -41,6 +41,7 @@ install: .venv/installed ## Install into .venv what the other targets need
 	$(PYTHON) -m venv --clear .venv
 	sed -n '/^uv==/,/[^\]$$/p' requirements-dev.txt > .venv/uv.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt
+	@test -x $@ || { echo "pip has not installed into .venv; a line of .venv/bin/python -m pip config list says why" >&2; exit 1; }
 
 test: install ## Run the unit tests
 	.venv/bin/python -m pytest --junit-xml=build/tests.xml
