@@ -1,5 +1,5 @@
 PYTHON ?= python3
-LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
+LOCK := .venv/bin/uv pip compile --quiet --python .venv --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 
 # They would have Python do something else.
 unexport $(filter-out PYTHONPATH,$(filter PYTHON%,$(.VARIABLES)))
