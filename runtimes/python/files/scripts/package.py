@@ -24,7 +24,15 @@ from zlib import ZLIB_RUNTIME_VERSION
 sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
 from archive import BUILD, add, build, files
 
-TASK_ROOT = "/var/task"  # where Lambda unzips a package
+# As it is where Lambda unzips a package. A dependency may have files for other versions of Python.
+COMPILE = """
+import os, sys
+from compileall import compile_dir
+from py_compile import PycInvalidationMode
+if folder := os.fsdecode(sys.stdin.buffer.read()):
+    as_there = {"stripdir": folder, "prependdir": "/var/task", "optimize": 0}
+    compile_dir(folder, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH, **as_there)
+"""
 NO_WHEEL = re.compile(  # as uv and as pip say it
     r"(\S+)==(\S+) has no (?:usable )?wheels|No matching distribution found for (\S+)==(\S+)"
 )
@@ -137,17 +145,23 @@ def native(runtime: str) -> bool:
     return runtime == f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def add_byte_code(runtime: str, folder: Path) -> None:
-    """Compile a folder if this Python is the runtime's; the same bytes wherever and whenever that is done.
+def compiler(runtime: str) -> "subprocess.Popen[bytes] | None":
+    """Start what compiles a folder, once told of it, if this Python is the runtime's.
 
-    A process of its own does so: byte code depends on what else has been imported and compiled, on variables
-    and, by what Python loads for it, on the locale.
+    A process compiles one folder: byte code depends on what else was imported and compiled, on variables
+    and, by what is loaded for it, on the locale.
     """
-    if native(runtime):
-        python = [sys.executable, "-I", "-S", "-X", "utf8", "-m", "compileall"]
-        paths = ["-s", str(folder), "-p", TASK_ROOT, str(folder)]
-        # A dependency may have files for other versions.
-        subprocess.run([*python, "-qq", "-o0", "--invalidation-mode=unchecked-hash", *paths], check=False)
+    if not native(runtime):
+        return None
+    return subprocess.Popen([sys.executable, "-I", "-S", "-X", "utf8", "-c", COMPILE], stdin=subprocess.PIPE)
+
+
+def add_byte_code(compiling: "subprocess.Popen[bytes] | None", folder: Path) -> None:
+    """Have a folder compiled, or exit if nothing is."""
+    if compiling:
+        compiling.communicate(os.fsencode(folder))
+        if compiling.returncode:
+            sys.exit("package: byte code cannot be made, see above")
 
 
 def dependencies(runtime: str, platform: str, scratch: Path) -> Path:
@@ -162,7 +176,7 @@ def dependencies(runtime: str, platform: str, scratch: Path) -> Path:
         for file in files(folder):
             if not belongs(file.relative_to(folder)):
                 file.unlink()
-        add_byte_code(runtime, folder)
+        add_byte_code(compiler(runtime), folder)
         with ZipFile(draft, "w") as content:
             add(content, folder)
         for outdated in BUILD.glob("dependencies-*.zip"):
@@ -171,13 +185,13 @@ def dependencies(runtime: str, platform: str, scratch: Path) -> Path:
     return archive
 
 
-def sources(runtime: str, scratch: Path) -> Path:
+def sources(compiling: "subprocess.Popen[bytes] | None", scratch: Path) -> Path:
     """Return a copy of src/ without hidden files."""
     try:
         folder = shutil.copytree("src", scratch / "src", ignore=left_out)
     except OSError as error:
         sys.exit(f"package: src cannot be copied: {error}")
-    add_byte_code(runtime, folder)
+    add_byte_code(compiling, folder)
     return folder
 
 
@@ -197,18 +211,21 @@ def left_out(folder: str, names: list[str]) -> set[str]:
     return left
 
 
-def make(runtime: str, platform: str, draft: Path, scratch: Path) -> None:
+def make(
+    runtime: str, platform: str, compiling: "subprocess.Popen[bytes] | None", draft: Path, scratch: Path
+) -> None:
     """Make the package at a path."""
     shutil.copyfile(dependencies(runtime, platform, scratch), draft)
     with ZipFile(draft, "a") as archive:
-        add(archive, sources(runtime, scratch))
+        add(archive, sources(compiling, scratch))
 
 
 def main(runtime: str, platform: str, *standby: str) -> None:
     """Build the package."""
+    compiling = compiler(runtime)
     if standby and not sys.stdin.readline():
         return
-    build(partial(make, runtime, platform))
+    build(partial(make, runtime, platform, compiling))
     if not native(runtime):
         print(
             f"package: it has no byte code, which only {runtime} can make: it starts slower and is not the "
