@@ -283,6 +283,26 @@ def test_status_tells_why_a_deployment_has_failed_and_what_to_do(second: Desk) -
     assert "WARNING: version 3 has not passed its check\n" in asked
 
 
+def test_a_first_version_that_fails_its_check_answers_nobody(desk: Desk) -> None:
+    world = desk.world
+    world.client("lambda", STAGE).delete_function(FunctionName=NAME)
+    world.client("logs", STAGE).delete_log_group(logGroupName=f"/aws/lambda/{NAME}")
+    world.client("codedeploy", STAGE).delete_application(applicationName=NAME)
+    state = {"Bucket": STAGE["state_bucket"], "Key": f"functions/{NAME}.tfstate"}
+    world.client("s3", STAGE).delete_object(**state)
+    world.send(world.another("first", **{"events/check.json": "{}"}), STAGE)
+    assert world.walk(STAGE)
+
+    status = desk.status(STAGE)
+
+    assert (status["version"], status["pipeline"]) == ("", "Deploy failed")
+    (stop,) = status["stops"]
+    assert stop["cause"].startswith("Version 1 failed its check and gets no traffic: BadEventError: name: ")
+    functions = world.client("lambda", STAGE)
+    assert functions.list_aliases(FunctionName=NAME)["Aliases"] == []
+    assert " not deployed yet\n" in desk.make("status").stdout
+
+
 def test_the_function_itself_can_be_called_in_the_first_environment_alone(desk: Desk) -> None:
     answer = desk.make("invoke", ENV="dev")
 

@@ -84,6 +84,7 @@ TO_PIPELINES = "/lambda-template/pipelines/"
         ("acme-developer", DEV, ("s3", "get_object", {"Bucket": "acme-dev-terraform-state", "Key": "functions/x.tfstate"}), "s3:GetObject"),
         ("acme-developer", DEV, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": "releases/x", **PUT}), "s3:PutObject"),
         ("acme-developer", DEV, ("lambda", "invoke", {"FunctionName": "acme-promoter"}), "lambda:InvokeFunction"),
+        ("acme-developer", DEV, ("lambda", "invoke", {"FunctionName": NAME}), "lambda:InvokeFunction"),
         ("acme-developer", DEV, ("lambda", "update_function_code", {"FunctionName": NAME, "ZipFile": b"x"}), "lambda:UpdateFunctionCode"),
         ("acme-developer", DEV, ("iam", "put_role_policy", {"RoleName": NAME, "PolicyName": "x", "PolicyDocument": "{}"}), "iam:PutRolePolicy"),
         ("acme-pipeline", STAGE, ("s3", "get_object", {"Bucket": "acme-dev-artifacts", "Key": "x"}), "s3:GetObject"),
