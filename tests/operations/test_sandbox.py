@@ -199,6 +199,9 @@ def test_make_sandbox_puts_the_code_on_disk_into_it_whatever_was_synced(ada: Dev
     done = ada.make("sandbox")
 
     assert done.returncode == 0, done.stderr
+    ends = [line.split(" ok ")[0].rstrip() for line in done.stdout.splitlines() if " ok " in line]
+    assert ends == ["package", "terraform  init", "terraform  apply"]
+    assert "aws_lambda_function.function" not in done.stdout
     assert ada.answer() == {"message": "Hola, Ada!"}
     running = functions(ada).get_function_configuration(FunctionName=f"{NAME}--sandbox-ada")
     assert running["MemorySize"] == 512
@@ -284,8 +287,10 @@ def test_whoever_says_so_may_destroy_another_s_sandbox_and_nothing_of_it_is_left
     bob.edit("Hola", "Buenas")
     bob.make("sync")
 
-    assert bob.make("sandbox-destroy", "NAME=ada", "YES=1").returncode == 0
+    done = bob.make("sandbox-destroy", "NAME=ada", "YES=1", "V=1")
 
+    assert done.returncode == 0, done.stderr
+    assert "aws_lambda_function.function: Destroying..." in done.stdout
     assert [call for call in ada.world.journal() if call.error and "Denied" in call.error] == []
     assert [name for name in left(ada.world) if "ada" in name] == []
     assert bob.answer() == {"message": "Buenas, Ada!"}
