@@ -221,6 +221,9 @@ def test_status_counts_the_commits_that_an_environment_lacks(desk: Desk) -> None
     run_in(world, STAGE, git(repository, "rev-parse", "HEAD~1"))
     assert desk.status(STAGE)["behind"] == 0
     assert desk.status(PROD)["behind"] == 2
+    assert desk.status(DEV)["behind"] == 0
+    git(repository, "update-ref", "refs/remotes/origin/main", "HEAD")
+    assert desk.status(DEV)["behind"] == 3
 
     run_in(world, STAGE, SECOND)
     done = desk.make("status")

@@ -125,7 +125,7 @@ def test_the_readme_names_every_make_target(bake: Bake) -> None:
     repository = bake()
     listed = subprocess.run(["make"], cwd=repository, capture_output=True, text=True, check=True).stdout
 
-    targets = set(re.findall(r"^make ([a-z-]+) ", listed, re.MULTILINE))
+    targets = set(re.findall(r"^ +make ([a-z-]+) ", listed, re.MULTILINE))
     assert {"test", "lint", "package", "release"} <= targets
     assert set(re.findall(r"`make ([a-z-]+)", (repository / "README.md").read_text())) == targets
 
