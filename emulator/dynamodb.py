@@ -5,7 +5,7 @@ from typing import Any
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import StreamShard
 
-from emulator.calls import Call, doc
+from emulator.calls import Call, claims, doc
 from emulator.judge.checks import Asked, derived, reads
 from emulator.judge.policies import parse
 from emulator.judge.verdict import Guarded, guards
@@ -40,7 +40,8 @@ def asked(call: Call, action: str) -> Asked:
         tables.append(stream.partition(":table/")[2].partition("/")[0])
         yield action, stream, {}
     elif not tables:
-        yield from derived(call, action)
+        keys = told_of_keys(call)
+        yield from ((each, resource, more | keys) for each, resource, more in derived(call, action))
         tables += [str(said["TableName"]).rpartition("/")[2]] if call.operation in ITEMS else []
     kept = dynamodb_backends[call.account][call.region].tables
     for name in tables:
@@ -48,6 +49,17 @@ def asked(call: Call, action: str) -> Asked:
     if key := said.get("SSESpecification", {}).get("KMSMasterKeyId"):
         arn = key_arn(key, call.account, call.region)
         yield from ((each, arn, via(call.region)) for each in TO_CHOOSE_KEY)
+
+
+@claims("the keys of items are told", doc("amazondynamodb/latest/developerguide/specifying-conditions.html"))
+def told_of_keys(call: Call) -> dict[str, str | None]:
+    """Return the condition key of the partition key of an item that a call puts or names, if it does."""
+    item = call.parameters.get("Item") or call.parameters.get("Key")
+    table = dynamodb_backends[call.account][call.region].tables.get(str(call.parameters.get("TableName")))
+    if call.operation not in ITEMS or not item or table is None:
+        return {}
+    ((_, value),) = item[table.hash_key_attr].items()
+    return {"dynamodb:leadingkeys": str(value)}
 
 
 def via(region: str) -> dict[str, str | None]:

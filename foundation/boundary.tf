@@ -1,5 +1,5 @@
 # The most that a function may ever have, whatever its permissions.tf says, and the most that the roles may have which
-# build and deploy it. Widen them here, for all functions of the organization: they are what keeps a deployer from
+# build, deploy and test it. Widen them here, for all functions of the organization: they are what keeps a deployer from
 # granting its function more than a function needs, and an operator from granting a deployer more than that.
 
 locals {
@@ -40,6 +40,7 @@ resource "aws_iam_policy" "boundary" {
   for_each = local.environment == null ? {} : {
     functions = { name = "boundary", description = "The most that a function may ever have" }
     pipelines = { name = "pipelines-boundary", description = "The most that what builds and deploys functions may ever have" }
+    verifiers = { name = "verifiers-boundary", description = "The most that what tests functions as they are deployed may ever have" }
   }
 
   name        = "${local.organization}-${each.value.name}"
@@ -47,6 +48,7 @@ resource "aws_iam_policy" "boundary" {
   policy = {
     functions = data.aws_iam_policy_document.functions_boundary.json
     pipelines = data.aws_iam_policy_document.pipelines_boundary.json
+    verifiers = data.aws_iam_policy_document.verifiers_boundary.json
   }[each.key]
 }
 
@@ -342,5 +344,88 @@ data "aws_iam_policy_document" "pipelines_boundary" {
     effect    = "Deny"
     actions   = ["lambda:*"]
     resources = ["arn:aws:lambda:${local.here}:function:${local.promoter_name}", "arn:aws:lambda:${local.here}:function:${local.promoter_name}:*"]
+  }
+}
+
+# A verifier runs the code of every commit in every account: it may use its own function and what invokes that, by name or tag.
+data "aws_iam_policy_document" "verifiers_boundary" {
+  statement {
+    sid       = "TakeReleases"
+    actions   = ["s3:GetBucketAcl", "s3:GetBucketLocation", "s3:GetObject", "s3:GetObjectVersion"]
+    resources = [for part in ["", "/*"] : "${local.bucket_arns["pipelines"]}${part}" if local.environment != null]
+  }
+
+  statement {
+    sid = "UseWhatHasItsName"
+    actions = [
+      "lambda:GetFunctionConfiguration", "lambda:InvokeFunction", "logs:FilterLogEvents", "s3:PutObject", "scheduler:CreateSchedule",
+      "scheduler:GetSchedule",
+    ]
+    resources = [
+      "arn:aws:lambda:${local.here}:function:${local.own}:*", "arn:aws:logs:${local.here}:log-group:/aws/lambda/${local.own}:*",
+      "${local.own_store}/*", "arn:aws:scheduler:${local.here}:schedule/${local.own}/*",
+    ]
+  }
+
+  statement {
+    sid       = "UseWhatHasItsTag"
+    actions   = ["dynamodb:DeleteItem", "dynamodb:PutItem", "kinesis:PutRecord", "sns:Publish", "sqs:SendMessage"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/function"
+      values   = [local.own]
+    }
+  }
+
+  statement {
+    sid       = "PutItsEvents"
+    actions   = ["events:PutEvents"]
+    resources = ["arn:aws:events:${local.here}:event-bus/default"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "events:source"
+      values   = [local.own]
+    }
+  }
+
+  statement {
+    sid       = "PassRoleOfItsSchedules"
+    actions   = ["iam:PassRole"]
+    resources = ["arn:aws:iam::${local.account.id}:role${local.paths.functions}${local.own}-scheduler"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["scheduler.amazonaws.com"]
+    }
+  }
+
+  # AWS tells IAM neither the name nor a tag of an API that is called.
+  statement {
+    sid       = "FindAndCallApis"
+    actions   = ["apigateway:GET", "execute-api:Invoke"]
+    resources = ["arn:aws:apigateway:${local.region}::/apis", "arn:aws:execute-api:${local.here}:*/$default/*"]
+  }
+
+  # Not through Parameter Store: no secrets.
+  statement {
+    sid       = "UseKeyThroughServices"
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+    resources = [local.key_arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = [for service in ["dynamodb", "kinesis", "s3", "scheduler", "sns", "sqs"] : "${service}.${local.region}.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "WriteLog"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["arn:aws:logs:${local.here}:log-group:/aws/codebuild/${local.own}-verify:*"]
   }
 }

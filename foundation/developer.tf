@@ -391,9 +391,9 @@ data "aws_iam_policy_document" "developer_triggers" {
   statement {
     sid = "ManageTables"
     actions = [
-      "dynamodb:CreateTable", "dynamodb:DeleteTable", "dynamodb:DescribeContinuousBackups", "dynamodb:DescribeTable",
-      "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource", "dynamodb:PutItem", "dynamodb:TagResource",
-      "dynamodb:UntagResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable",
+      "dynamodb:CreateTable", "dynamodb:DeleteItem", "dynamodb:DeleteTable", "dynamodb:DescribeContinuousBackups",
+      "dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource", "dynamodb:PutItem",
+      "dynamodb:TagResource", "dynamodb:UntagResource", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable",
     ]
     resources = ["arn:aws:dynamodb:${local.here}:table/*--sandbox-*"]
   }

@@ -34,7 +34,7 @@ data "aws_iam_policy_document" "operator_in_ops" {
 }
 
 locals {
-  projects = [for project in ["build", "deploy", "plan"] : "arn:aws:codebuild:${local.here}:project/*-${project}"]
+  projects = [for project in ["build", "deploy", "plan", "verify"] : "arn:aws:codebuild:${local.here}:project/*-${project}"]
   reports  = "arn:aws:codebuild:${local.here}:report-group/*-build-tests"
 }
 
@@ -292,7 +292,7 @@ data "aws_iam_policy_document" "operator_releases" {
 data "aws_iam_policy_document" "operator_roles" {
   # Whom they trust and what they may do, always under the boundary for their kind: foundation/boundary.tf.
   dynamic "statement" {
-    for_each = aws_iam_policy.boundary
+    for_each = local.environment == null ? {} : { functions = ["functions"], pipelines = ["pipelines", "verifiers"] }
 
     content {
       sid = "Write${title(statement.key)}RolesUnderTheirBoundary"
@@ -305,7 +305,7 @@ data "aws_iam_policy_document" "operator_roles" {
       condition {
         test     = "ArnEquals"
         variable = "iam:PermissionsBoundary"
-        values   = [statement.value.arn]
+        values   = [for boundary in statement.value : aws_iam_policy.boundary[boundary].arn]
       }
     }
   }

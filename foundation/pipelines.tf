@@ -51,7 +51,7 @@ data "aws_iam_policy_document" "pipeline" {
   statement {
     sid       = "Build"
     actions   = ["codebuild:BatchGetBuilds", "codebuild:StartBuild"]
-    resources = [for project in ["build", "deploy", "plan"] : "arn:aws:codebuild:${local.here}:project/*-${project}"]
+    resources = local.projects
   }
 
   statement {

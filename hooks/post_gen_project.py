@@ -150,7 +150,11 @@ def main(
         ".",
         os.path.join(runtime, "files"),
         os.path.join(runtime, "handlers", answers["trigger"]),
-        *(os.path.join(template, "triggers", "shared", name) for name in words(trigger, "shared.txt")),
+        *(
+            os.path.join(template, place, "shared", name)
+            for name in words(trigger, "shared.txt")
+            for place in ("triggers", f"runtimes/{language}")
+        ),
         os.path.join(trigger, "files"),
     ):
         lay(layer, values, environments)

@@ -65,6 +65,7 @@ FOUNDATION_NAMES = (
     "promoter",
     "reader",
     "undelivered",
+    "verifiers-boundary",
 )
 
 

@@ -56,6 +56,11 @@ COMMANDS: dict[str, tuple[str, str, list[tuple[str, dict[str, Any]]]]] = {
         [ANY_ENVIRONMENT, ("--json", {"action": "store_true", "help": "for machines"})],
     ),
     "sync": ("sync:main", "put the code on disk into a sandbox", [SANDBOX]),
+    "verify": (
+        "verify:main",
+        "test a sandbox as it is deployed",
+        [SANDBOX, ("tests", {"nargs": argparse.REMAINDER, "help": "what runs the tests"})],
+    ),
     "watch": ("watch:main", "do so at each save, once the tests pass", [SANDBOX]),
 }
 

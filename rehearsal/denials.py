@@ -33,6 +33,7 @@ OF_FUNCTION = {
         "${local.accounts.region}:${local.account.id}",
     ),
     "-traffic": ("pipeline/traffic.tf", "var.function_name", "${local.here}"),
+    "-verifier": ("pipeline/verifier.tf", "var.function_name", "${local.here}"),
 }
 
 # The policies of triggers are called like the files in which they stand.

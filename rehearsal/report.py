@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from rehearsal.outcome import Rehearsal
 
 DENIED = (
-    "A role may not do what it has to: of the function, see deployment/permissions.tf; of its build, plan or "
-    "deployment, pipeline/builder.tf, planner.tf or deployer.tf; boundaries are in foundation/boundary.tf."
+    "A role may not do what it has to: of the function, see deployment/permissions.tf; of its build, plan, "
+    "deployment or test, pipeline/builder.tf, planner.tf, deployer.tf or verifier.tf; boundaries are in "
+    "foundation/boundary.tf."
 )
 CHANGED = "The release was changed on its way. Promote again from the environment before."
 ADVICE = {
@@ -24,6 +25,8 @@ ADVICE = {
     "Try it: make test, then rehearse again.",
     "taken traffic back": "An alarm went on while traffic moved to the new version, or CodeDeploy could not "
     "move it; the version before answers. See deployment/traffic.tf.",
+    "tests/deployed/": "The new version answers, does not pass tests/deployed, and so is not promoted. Try "
+    "the code by make test, or in a sandbox by make verify.",
     "rejected": "Nothing was changed. A new commit, or a retry of the stage, asks again.",
     "is not what release.json describes": CHANGED,
     "not the package that release.json describes": CHANGED,

@@ -81,17 +81,17 @@ class World:
                     new.writestr(entry, text.encode("latin-1"))
         return content.getvalue()
 
-    def another(self, summary: str, file: str = "", **changes: str | None) -> bytes:
+    def another(self, summary: str, file: str = "", text: str = "", **changes: str | None) -> bytes:
         """Return a release that differs, in its facts at least, so that it becomes another version.
 
-        file: the name of one more in its package, which is another package then.
+        file: the name of one more in its package, which is another package then. text: what that holds.
         """
         with ZipFile(io.BytesIO(self.release())) as archive:
             facts = json.loads(archive.read("release.json")) | {"summary": summary}
             package = io.BytesIO(archive.read("package.zip"))
         if file:
             with ZipFile(package, "a") as archive:
-                archive.writestr(file, file)
+                archive.writestr(file, text or file)
             facts["sha256"] = hashlib.sha256(package.getvalue()).hexdigest()
             changes["package.zip"] = package.getvalue().decode("latin-1")
         return self.release(**{"release.json": json.dumps(facts), **changes})
@@ -129,7 +129,9 @@ class People:
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         people_s = people.environment(world.accounts, FACTS, world.folder)
         self.folder = world.repository
-        self.variables = own | people_s | {"HOME": str(world.folder), "WHY": "of a test"}
+        self.variables = (
+            own | people_s | {"HOME": str(world.folder), "UV_CACHE_DIR": demo.uv_cache(), "WHY": "of a test"}
+        )
 
     def __call__(self, *command: str | Path) -> str:
         """Run a command to its end; return what it printed."""

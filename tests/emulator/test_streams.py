@@ -514,6 +514,24 @@ def test_who_chooses_the_key_of_a_table_needs_what_dynamodb_does_with_it(
         mine.update_table(TableName="a-source", SSESpecification=wanted)
 
 
+def test_who_may_change_some_items_by_their_keys_may_change_no_others(accounts: EmulatedAccounts) -> None:
+    source = Source(accounts, "dynamodb", RAISES)
+    accounts.ask("enforce")
+    mine, table = accounts.client("dynamodb", ACCOUNT, REGION, "a-role"), {"TableName": "a-source"}
+    own = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["own-*"]}}
+    actions = ["dynamodb:PutItem", "dynamodb:DeleteItem"]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*", "Condition": own}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    source.iam.put_role_policy(RoleName="a-role", PolicyName="p", PolicyDocument=document)
+
+    mine.put_item(**table, Item={"id": {"S": "own-1"}, "text": {"S": "other-1"}})
+    mine.delete_item(**table, Key={"id": {"S": "own-1"}})
+    with pytest.raises(ClientError, match="dynamodb:PutItem"):
+        mine.put_item(**table, Item={"id": {"S": "other-1"}, "text": {"S": "own-1"}})
+    with pytest.raises(ClientError, match="dynamodb:DeleteItem"):
+        mine.delete_item(**table, Key={"id": {"S": "other-1"}})
+
+
 def test_who_encrypts_a_stream_may_do_so_to_the_stream_and_by_the_key(accounts: EmulatedAccounts) -> None:
     source, key = Source(accounts, "kinesis", RAISES), key_of(accounts)
     accounts.ask("enforce")

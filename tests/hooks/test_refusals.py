@@ -50,7 +50,7 @@ def refusal(output: Path, *answers: str) -> str:
         ("function_name=orders-promoted", "ends like the rule that starts another function's pipeline"),
         *(
             (f"function_name=acme-{own}", "a name that the foundation uses")
-            for own in ("promoter", "pipelines-boundary", "undelivered")
+            for own in ("promoter", "pipelines-boundary", "undelivered", "verifiers-boundary")
         ),
         ("function_name=json", "the Python package json, which is taken"),
         ("function_name=release", "the Python package release, which is taken"),

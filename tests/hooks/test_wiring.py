@@ -169,6 +169,7 @@ def test_a_new_runtime_and_a_new_trigger_are_folders_and_a_line_each(template: P
         "runtimes/cobol/files/.gitignore.add": "/listings/\n",
         "runtimes/cobol/handlers/none/main.cob": "* by hand @PACKAGE@\n",
         "runtimes/cobol/handlers/telegram/main.cob": "* by telegram\n",
+        "runtimes/cobol/shared/wires/wires.cob": "* by wire\n",
         "triggers/telegram/README.md.in": "A telegram invokes it.\n",
         "triggers/telegram/shared.txt": "wires\n",
         "triggers/shared/wires/deployment/wires.tf.in": "# @FUNCTION@\n",
@@ -193,10 +194,11 @@ def test_a_new_runtime_and_a_new_trigger_are_folders_and_a_line_each(template: P
     assert (repository / ".gitignore").read_text() == ignored + "/listings/\n"
     assert (repository / "main.cob").read_text() == "* by telegram\n"
     assert (repository / "deployment/trigger.tf").read_text() == "# telegrams\n"
+    assert (repository / "wires.cob").read_text() == "* by wire\n"
     assert (repository / "deployment/wires.tf").read_text() == "# tele-type\n"
     assert (repository / "deployment/environments/stage.txt").read_text() == "stage\n"
     assert "RUNTIME := cobol85" in (repository / "Makefile").read_text()
-    python = {"pyproject.toml", "src", "tests", "events", "requirements.txt", "wiring.json"}
+    python = {"pyproject.toml", "src", "events", "requirements.txt", "wiring.json"}
     assert python.isdisjoint(path.name for path in repository.iterdir())
 
 

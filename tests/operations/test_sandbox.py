@@ -190,6 +190,18 @@ def test_what_is_synced_is_live_at_once_and_in_this_sandbox_alone(ada: Developer
     assert bob.answer() == {"message": "Hola, Ada!"}
 
 
+def test_a_sandbox_is_tested_as_what_is_deployed_is(ada: Developer) -> None:
+    good = ada.make("verify")
+    ada.edit("Hola", "Adios")
+    ada.make("sync")
+    bad, absent = ada.make("verify"), ada.make("verify", "NAME=nobody")
+
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert bad.returncode != 0
+    assert "Adios, deployment!" in bad.stdout
+    assert "there is no sandbox nobody yet; create it: make sandbox NAME=nobody" in absent.stderr
+
+
 def test_make_sandbox_puts_the_code_on_disk_into_it_whatever_was_synced(ada: Developer) -> None:
     ada.edit("Hola", "Buenas")
     ada.make("sync")

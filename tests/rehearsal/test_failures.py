@@ -242,3 +242,30 @@ def test_a_state_bucket_out_of_reach_is_named(world: World) -> None:
 
     assert "sh deployment/prepare.sh: exit code 1" in run.message
     assert "acme-nowhere" in run.message
+
+
+def test_a_wrong_answer_in_stage_leaves_production_untouched_and_says_why(world: World) -> None:
+    """Also once people have gone back, and what answers instead would pass for it."""
+    good = (world.repository / "src/hello_lambda/greeting.py").read_text()
+    wrong = good.replace("Hola", "Adios").replace(".settings", "..settings")
+    world.send(world.another("says goodbye", file="hello_lambda/greeting/__init__.py", text=wrong))
+
+    (run,) = world.walk()
+
+    assert (run.account, run.stage) == (STAGE["id"], "Verify")
+    assert "tests/deployed/buildspec.yml: build: sh tests/deployed/run.sh: exit code 1" in run.message
+    assert "Adios, deployment!" in run.message
+    assert "does not pass tests/deployed" in report.advice(run.message)
+    assert any(f"{NAME} failed in stage" in alert for alert in world.alerts(STAGE))
+    dev, stage, prod = world.before
+    assert world.versions() == [dev, str(int(stage) + 1), prod]
+
+    world.client("lambda", STAGE).update_alias(FunctionName=NAME, Name="live", FunctionVersion=stage)
+    world.client("codepipeline", STAGE).retry_stage_execution(
+        pipelineName=NAME, stageName="Verify", pipelineExecutionId=run.execution, retryMode="FAILED_ACTIONS"
+    )
+    (again,) = world.walk(memory=world.walker.memory)
+
+    assert (again.account, again.stage) == (STAGE["id"], "Verify")
+    assert f"{NAME}:live runs a package whose sha256 is" in again.message
+    assert world.versions() == world.before

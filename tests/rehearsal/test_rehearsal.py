@@ -44,14 +44,17 @@ def test_each_action_is_told_as_it_begins_and_as_it_ends(rehearsed: Rehearsed) -
         ["dev", "Source", "Source"],
         ["dev", "Build", "Build"],
         ["dev", "Deploy", "Deploy"],
+        ["dev", "Verify", "Verify"],
         ["dev", "Promote", "Promote"],
         ["stage", "Source", "Source"],
         ["stage", "Deploy", "Deploy"],
+        ["stage", "Verify", "Verify"],
         ["stage", "Promote", "Promote"],
         ["prod", "Source", "Source"],
         ["prod", "Deploy", "Plan"],
         ["prod", "Deploy", "Approve"],
         ["prod", "Deploy", "Deploy"],
+        ["prod", "Verify", "Verify"],
     ]
 
     assert [line[:4] for line in told] == [
@@ -110,7 +113,7 @@ def test_each_step_has_the_role_made_for_it(rehearsed: Rehearsed) -> None:
     for call in rehearsed.result.journal:
         taken.setdefault(call.account, set()).add((call.role or "").rpartition("/")[2])
 
-    everywhere = {"acme-operator", "acme-pipeline", f"{NAME}-deployer"}
+    everywhere = {"acme-operator", "acme-pipeline", f"{NAME}-deployer", f"{NAME}-verifier"}
     assert everywhere | {"acme-promoter", f"{NAME}-builder"} <= taken[DEV["id"]]
     assert everywhere | {f"{NAME}-planner"} <= taken[PROD["id"]]
     assert not taken[DEV["id"]] & {f"{NAME}-planner"}
@@ -280,5 +283,5 @@ def test_accounts_that_are_kept_can_be_reached_by_the_profiles_of_the_readme(
     state = json.loads(run(f"{aws} codepipeline get-pipeline-state --name {NAME}"))
     assert b"No changes" in run("TF_CLI_ARGS_apply=-no-color make pipeline-stage AUTO_APPROVE=1")
 
-    assert [stage["stageName"] for stage in state["stageStates"]] == ["Source", "Deploy", "Promote"]
+    assert [stage["stageName"] for stage in state["stageStates"]] == ["Source", "Deploy", "Verify", "Promote"]
     assert {stage["latestExecution"]["status"] for stage in state["stageStates"]} == {"Succeeded"}

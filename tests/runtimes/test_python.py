@@ -681,6 +681,9 @@ def test_every_target_works_and_a_fault_fails_it(repository: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert {"boto3", "botocore", "s3transfer"}.isdisjoint(locked(repository / "requirements.txt"))
     assert "boto3" in locked(repository / "requirements-dev.txt")
+    deployed = locked(repository / "tests/deployed/requirements.txt")
+    assert {"boto3", "pytest"} <= deployed.keys()
+    assert deployed["boto3"] == locked(repository / "requirements-dev.txt")["boto3"]
     assert make(repository, "--question", ".venv/installed").returncode == 1
 
     (repository / "deployment/.terraform/providers").mkdir(parents=True)

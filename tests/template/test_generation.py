@@ -116,9 +116,9 @@ def test_workflows_are_clean(bake: Bake) -> None:
 
 def test_buildspecs_are_as_documented(bake: Bake) -> None:
     repository = bake()
+    found = [*repository.rglob("buildspec.yml"), repository / "pipeline/plan.yml"]
 
-    for path in "buildspec.yml", "deployment/buildspec.yml", "pipeline/plan.yml":
-        assert str(buildspec.read(repository / path)["version"]) == "0.2"
+    assert [str(buildspec.read(path)["version"]) for path in found] == ["0.2"] * 4
 
 
 def test_the_readme_names_every_make_target(bake: Bake) -> None:

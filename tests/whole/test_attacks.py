@@ -22,7 +22,9 @@ from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TEMPLATE, Rehear
 
 PAGE = (TEMPLATE / "docs/security.md").read_text("utf-8")
 OPS = FACTS["ops"]
-BUILDER, DEPLOYER, PLANNER = (f"{NAME}-{role}" for role in ("builder", "deployer", "planner"))
+BUILDER, DEPLOYER, PLANNER, VERIFIER = (
+    f"{NAME}-{role}" for role in ("builder", "deployer", "planner", "verifier")
+)
 PATHS = {kind: f"/lambda-template/{kind}/" for kind in ("functions", "pipelines", "sandboxes")}
 STRANGER = "999999999999"
 EVERYTHING = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
@@ -360,6 +362,27 @@ def retag_its_role(attack: Attack) -> None:
     attack.as_role("iam", DEPLOYER, STAGE).tag_role(RoleName=NAME, Tags=[{"Key": "function", "Value": "x"}])
 
 
+@chain("verification", "the code of the function", "lambda:UpdateFunctionCode", "nothing allows it")
+def change_what_is_verified(attack: Attack) -> None:
+    attack.as_role("lambda", VERIFIER, PROD).update_function_code(FunctionName=NAME, ZipFile=b"x")
+
+
+@chain("verification", "to change the release that is promoted", "s3:PutObject", "nothing allows it")
+def change_what_is_promoted(attack: Attack) -> None:
+    release = {"Bucket": f"{STAGE['artifacts_bucket']}-pipelines", "Key": f"{NAME}/Release/x"}
+    attack.as_role("s3", VERIFIER, STAGE).put_object(**release, Body=b"x")
+
+
+@chain("verification", "another function", "lambda:InvokeFunction", "Call")
+def call_another_function(attack: Attack) -> None:
+    attack.as_role("lambda", VERIFIER).invoke(FunctionName="acme-promoter", Payload=b"{}")
+
+
+@chain("verification", "its function's secrets", "ssm:GetParameter", "nothing allows it")
+def read_secrets_in_a_verification(attack: Attack) -> None:
+    secret(attack, VERIFIER)
+
+
 # Functions named like something that is there
 
 
@@ -639,6 +662,23 @@ def widen_past_the_ceiling(attack: Attack) -> None:
         RoleName=DEPLOYER, PolicyName="all", PolicyDocument=json.dumps(EVERYTHING)
     )
     attack.as_role("iam", DEPLOYER, PROD).create_user(UserName="eve")
+
+
+@chain("operator", "a verifier that deploys", "lambda:UpdateFunctionCode", "nothing allows it")
+def deploy_by_a_verifier(attack: Attack) -> None:
+    attack.as_role("iam", "acme-operator", PROD).put_role_policy(
+        RoleName=VERIFIER, PolicyName="all", PolicyDocument=json.dumps(EVERYTHING)
+    )
+    attack.as_role("lambda", VERIFIER, PROD).update_function_code(FunctionName=NAME, ZipFile=b"x")
+
+
+@chain("operator", "a verifier that sends to another function's queue", "sqs:SendMessage", "UseWhatHasItsTag")
+def send_by_a_verifier(attack: Attack) -> None:
+    attack.as_role("iam", "acme-operator").put_role_policy(
+        RoleName=VERIFIER, PolicyName="all", PolicyDocument=json.dumps(EVERYTHING)
+    )
+    queue = attack.owner("sqs").create_queue(QueueName="orders", tags={"function": "orders"})
+    attack.as_role("sqs", VERIFIER).send_message(QueueUrl=queue["QueueUrl"], MessageBody="x")
 
 
 @chain("operator", "a deployer that opens the state to a stranger", "s3:PutBucketPolicy", "DeployBuckets")

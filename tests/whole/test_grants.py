@@ -354,7 +354,7 @@ ROWS = re.findall(r"^\| `([\w-]+)` \| ([\w:, -]+) \| [^|]+ \|$", PAGE, re.MULTIL
 WITH_A_REASON = {(role, action) for role, actions in ROWS for action in actions.split(", ")}
 MACHINES = ("acme-pipeline", "acme-pipeline-start", "acme-promoter")
 PEOPLE = ("acme-developer", "acme-operator")
-OWN = (QUEUE, *(f"{QUEUE}-{step}" for step in ("builder", "deployer", "planner", "traffic")))
+OWN = (QUEUE, *(f"{QUEUE}-{step}" for step in ("builder", "deployer", "planner", "traffic", "verifier")))
 
 
 def test_what_nothing_uses_is_named_with_its_reason(life: Life) -> None:
@@ -571,6 +571,7 @@ def test_what_a_function_s_roles_do_they_may_do_for_that_function_alone(life: Li
 ACCEPTED = {
     ("acme-boundary", "RESOURCE_STAR"),
     ("acme-pipelines-boundary", "RESOURCE_STAR"),
+    ("acme-verifiers-boundary", "RESOURCE_STAR"),
     ("buckets", "RESOURCE_POLICY_PRIVILEGE_ESCALATION"),
     # One of the kinds that an action takes. Of subscriptions its list is old, too.
     *(

@@ -97,12 +97,12 @@ def test_an_organization_with_four_environments_promotes_from_each_to_the_next(
         facts["environments"][3]["approval"] = True
         apply_pipelines(world, facts, repository_of(facts, tmp_path), tmp_path)
 
-        between = "Source:S3 Deploy:CodeBuild Promote:Lambda"
+        end = "Deploy:CodeBuild Verify:CodeBuild Promote:Lambda"
         assert stored_actions(world, facts) == {
-            "dev": "Source:CodeStarSourceConnection Build:CodeBuild Deploy:CodeBuild Promote:Lambda",
-            "qa": between,
-            "stage": between,
-            "prod": "Source:S3 Plan:CodeBuild Approve:Manual Deploy:CodeBuild",
+            "dev": f"Source:CodeStarSourceConnection Build:CodeBuild {end}",
+            "qa": f"Source:S3 {end}",
+            "stage": f"Source:S3 {end}",
+            "prod": "Source:S3 Plan:CodeBuild Approve:Manual Deploy:CodeBuild Verify:CodeBuild",
         }
 
         shared = []

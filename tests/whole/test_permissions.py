@@ -33,8 +33,8 @@ TRUST = json.dumps(
 )
 BOUNDARY = "arn:aws:iam::{}:policy/acme-boundary"
 PUT = {"Body": b"x"}
-BUILDER, DEPLOYER, PLANNER, TRAFFIC = (
-    f"{NAME}-{each}" for each in ("builder", "deployer", "planner", "traffic")
+BUILDER, DEPLOYER, PLANNER, TRAFFIC, VERIFIER = (
+    f"{NAME}-{each}" for each in ("builder", "deployer", "planner", "traffic", "verifier")
 )
 TO_PIPELINES = "/lambda-template/pipelines/"
 
@@ -130,6 +130,18 @@ TO_PIPELINES = "/lambda-template/pipelines/"
         (PLANNER, PROD, ("s3", "get_object", {"Bucket": "acme-prod-terraform-state", "Key": "functions/other.tfstate"}), "s3:GetObject"),
         (PLANNER, PROD, ("s3", "delete_object", {"Bucket": "acme-prod-terraform-state", "Key": f"functions/{NAME}.tfstate.tflock"}), "s3:DeleteObject"),
         (PLANNER, PROD, ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::444444444444:role{TO_PIPELINES}{DEPLOYER}", "RoleSessionName": "ada"}), "sts:AssumeRole"),
+        # What a test of what is deployed might try: it runs the code of every commit
+        (VERIFIER, PROD, ("lambda", "invoke", {"FunctionName": NAME}), "lambda:InvokeFunction"),
+        (VERIFIER, PROD, ("lambda", "get_function", {"FunctionName": NAME, "Qualifier": "live"}), "lambda:GetFunction"),
+        (VERIFIER, PROD, ("logs", "filter_log_events", {"logGroupName": f"/aws/lambda/{NAME}"}), "logs:FilterLogEvents"),
+        (VERIFIER, PROD, ("logs", "put_log_events", {"logGroupName": f"/aws/codebuild/{NAME}-deploy", "logStreamName": "x", "logEvents": [{"timestamp": 1, "message": "x"}]}), "logs:PutLogEvents"),
+        (VERIFIER, PROD, ("s3", "get_object", {"Bucket": "acme-prod-terraform-state", "Key": f"functions/{NAME}.tfstate"}), "s3:GetObject"),
+        (VERIFIER, PROD, ("s3", "get_object", {"Bucket": "acme-prod-artifacts-pipelines", "Key": f"{NAME}/Plan/x"}), "s3:GetObject"),
+        (VERIFIER, PROD, ("kms", "generate_data_key", {"KeyId": "alias/acme", "KeySpec": "AES_256"}), "kms:GenerateDataKey"),
+        (VERIFIER, PROD, ("iam", "put_role_policy", {"RoleName": VERIFIER, "PolicyName": "trigger", "PolicyDocument": "{}"}), "iam:PutRolePolicy"),
+        (VERIFIER, PROD, ("sts", "assume_role", {"RoleArn": f"arn:aws:iam::444444444444:role{TO_PIPELINES}{DEPLOYER}", "RoleSessionName": "ada"}), "sts:AssumeRole"),
+        (VERIFIER, STAGE, ("codepipeline", "start_pipeline_execution", {"name": NAME}), "codepipeline:StartPipelineExecution"),
+        (VERIFIER, STAGE, ("s3", "put_object", {"Bucket": "acme-prod-artifacts", "Key": f"promoted/{NAME}.zip", **PUT}), "s3:PutObject"),
         # What a build might try: it runs the code of every commit
         (BUILDER, DEV, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": f"releases/{NAME}/x.zip", **PUT}), "s3:PutObject"),
         (BUILDER, DEV, ("s3", "put_object", {"Bucket": "acme-dev-artifacts", "Key": f"promoted/{NAME}.zip", **PUT}), "s3:PutObject"),

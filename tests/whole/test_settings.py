@@ -25,6 +25,19 @@ def handle(event, context):
     return {"secret": len(secret("token")), "greeting": greet(Request("Ada"))}
 """
 
+DEPLOYED = f"""
+import json
+import os
+
+import boto3
+
+
+def test_the_secret_is_read():
+    function = os.environ["FUNCTION"]
+    answer = boto3.client("lambda").invoke(FunctionName=function, Qualifier="live", Payload=b"{{}}")
+    assert json.load(answer["Payload"])["secret"] == {len(VALUE)}
+"""
+
 
 def sized(**more: str) -> str:
     """Return the variables of an environment; more: others than it has, as Terraform writes them."""
@@ -43,6 +56,7 @@ def release(world: World) -> bytes:
     spanish = {"secrets": '["token"]', "settings": '{ DEFAULT_LANGUAGE = "es" }'}
     return world.release(
         **{"package.zip": package.getvalue().decode("latin-1"), "release.json": json.dumps(facts)},
+        **{"tests/deployed/test_deployed.py": DEPLOYED},
         **{"deployment/environments/stage.tfvars": sized(**spanish)},
         **{"deployment/environments/prod.tfvars": sized(secrets=spanish["secrets"])},
     )

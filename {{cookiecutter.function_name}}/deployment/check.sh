@@ -4,13 +4,7 @@
 set -eu
 
 aws lambda wait published-version-active --function-name "$1" --qualifier "$2"
-released=$(python3 -c 'import base64, json
-print(base64.b64encode(bytes.fromhex(json.load(open("../release.json"))["sha256"])).decode())')
-runs=$(aws lambda get-function-configuration --function-name "$1" --qualifier "$2" --query CodeSha256 --output text)
-test "$runs" = "$released" || {
-  echo "Version $2 runs a package whose sha256 is $runs, not the release's $released; it gets no traffic." >&2
-  exit 1
-}
+(cd .. && sh deployment/compare.sh "$1" "$2") || { echo "It gets no traffic." >&2; exit 1; }
 # It may take as long as functions may, and is asked once.
 error=$(AWS_MAX_ATTEMPTS=1 aws lambda invoke --cli-read-timeout 910 --function-name "$1" --qualifier "$2" \
   --payload fileb://../events/check.json --query FunctionError --output text answer.json)

@@ -21,6 +21,7 @@ locals {
     { name = "Build", actions = [for action in [local.build] : action if local.builds] },
     # One stage, which holds one execution at a time: so nothing comes between a plan, its approval and what is applied.
     { name = "Deploy", actions = concat([for action in [local.plan, local.approve] : action if local.account.approval], [local.deploy]) },
+    { name = "Verify", actions = [local.verify] },
     { name = "Promote", actions = [for action in [local.promote] : action if local.promotes] },
   ]
 
@@ -88,6 +89,14 @@ locals {
     order         = 3
     inputs        = local.account.approval ? ["Release", "Plan"] : ["Release"]
     configuration = { ProjectName = "${var.function_name}-deploy", PrimarySource = "Release" }
+  }
+
+  verify = {
+    name          = "Verify"
+    category      = "Build"
+    provider      = "CodeBuild"
+    inputs        = ["Release"]
+    configuration = { ProjectName = "${var.function_name}-verify" }
   }
 
   promote = {

@@ -28,6 +28,13 @@ locals {
         traffic  = data.aws_iam_policy_document.deployer_traffic.json
       }
     }
+    verifier = {
+      wanted   = true
+      does     = "Verifies"
+      service  = "codebuild"
+      sources  = ["project/${var.function_name}-verify"]
+      policies = { verifier = data.aws_iam_policy_document.verifier.json }
+    }
     traffic = {
       wanted   = true
       does     = "Moves traffic of"
@@ -45,7 +52,7 @@ resource "aws_iam_role" "step" {
   path                 = local.paths.pipelines
   description          = "${each.value.does} ${var.function_name}"
   assume_role_policy   = data.aws_iam_policy_document.trust[each.key].json
-  permissions_boundary = "${local.iam}:policy/${local.accounts.organization}-pipelines-boundary"
+  permissions_boundary = "${local.iam}:policy/${local.accounts.organization}-${each.key == "verifier" ? "verifiers" : "pipelines"}-boundary"
 }
 
 resource "aws_iam_role_policy" "step" {

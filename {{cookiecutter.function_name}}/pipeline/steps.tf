@@ -24,6 +24,13 @@ locals {
       role      = "deployer"
       variables = local.variables
     }
+    verify = {
+      wanted    = true
+      minutes   = 15
+      buildspec = "tests/deployed/buildspec.yml"
+      role      = "verifier"
+      variables = { ACCOUNT = local.account.id, ENVIRONMENT = var.environment, FUNCTION = var.function_name }
+    }
   } : name => step if step.wanted }
 
   # What plan.yml and deployment/buildspec.yml read.

@@ -1,4 +1,4 @@
-"""Assemble build/release, which is what gets deployed: package, release.json and deployment.
+"""Assemble build/release, which is what gets deployed: package, release.json, deployment, its tests.
 
 Usage: python scripts/release.py RUNTIME HANDLER [--sandbox]
 
@@ -17,7 +17,7 @@ import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 
-DEPLOYED = [".terraform-version", "accounts.json", "deployment", "events"]
+DEPLOYED = [".terraform-version", "accounts.json", "deployment", "events", "tests/deployed"]
 DOTTED = [".terraform-version", "deployment/.terraform.lock.hcl"]  # lest an artifact lose them
 UNPACKED = ["--exclude=.*", "--exclude=__pycache__"]  # of src/, as package.py has it
 PACKAGE = Path("build/package.zip")

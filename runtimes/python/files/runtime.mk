@@ -4,7 +4,7 @@ INSTALLS := .venv .mypy_cache .pytest_cache .ruff_cache
 PLATFORM := aarch64-manylinux_2_34
 
 LOCK := .venv/bin/uv pip compile --quiet --python .venv --upgrade --generate-hashes --no-annotate --custom-compile-command 'make lock' pyproject.toml
-DRAFTS := build/requirements.txt build/requirements-dev.txt
+DRAFTS := build/requirements.txt build/requirements-dev.txt build/requirements-deployed.txt
 OR_SAY := || { echo "lock: nothing is changed; README.md tells how uv is told of an index of your own" >&2; exit 1; }
 # What comes from Git or a folder has no hash, and other machines do not have this one's files.
 INSTALLABLE := awk '/^[^ \#]/ && !/^[^ ]+(==| @ https:).*\\$$/ { print "lock: nothing is changed, since no hash holds this everywhere: " $$0 \
@@ -23,10 +23,10 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 ifdef PIP_CERT
-.venv/installed lock package: export SSL_CERT_FILE ?= $(PIP_CERT)
+.venv/installed .venv/deployed lock package: export SSL_CERT_FILE ?= $(PIP_CERT)
 endif
 
-.PHONY: install test lint format package local lock
+.PHONY: install test lint format package local verify lock
 
 ##@ Your code
 
@@ -63,10 +63,21 @@ local: install $(INSTALLED) ## Call the handler on this machine, without AWS; EV
 		{ echo "AWS's runtime interface client runs on Linux alone; use make test or a sandbox" >&2; exit 1; }
 	@$(TOOL) local "$(EVENT)" env PYTHONPATH=src .venv/bin/python -m awslambdaric $(HANDLER)
 
+verify: .venv/deployed $(INSTALLED) ## Test your sandbox by tests/deployed, as Verify tests what is deployed; NAME=ada for another
+	@$(TOOL) verify "$(NAME)" .venv/bin/python -m pytest tests/deployed
+
+.venv/deployed: .venv/installed tests/deployed/requirements.txt
+	.venv/bin/uv pip install --quiet --python .venv --require-hashes --requirement tests/deployed/requirements.txt
+	touch $@
+
 lock: .venv/bin/uv ## Take newer dependencies, as pyproject.toml allows
 	@mkdir -p build && rm -f $(DRAFTS)
 	$(LOCK) $(LOCK_FOR_LAMBDA) --output-file build/requirements.txt $(OR_SAY)
 	@$(INSTALLABLE) build/requirements.txt
 	$(LOCK) --universal --python-version 3.11 --group dev --constraints build/requirements.txt --output-file build/requirements-dev.txt $(OR_SAY)
 	@$(INSTALLABLE) build/requirements-dev.txt
-	mv $(DRAFTS) .
+	$(filter-out pyproject.toml,$(LOCK)) --universal --python-version 3.11 --group deployed --constraints build/requirements-dev.txt \
+		--output-file build/requirements-deployed.txt $(OR_SAY)
+	@$(INSTALLABLE) build/requirements-deployed.txt
+	mv build/requirements.txt build/requirements-dev.txt .
+	mv build/requirements-deployed.txt tests/deployed/requirements.txt

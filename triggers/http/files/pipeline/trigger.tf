@@ -1,7 +1,7 @@
-# What the deployer may do, and the planner read, of the trigger in deployment/trigger.tf. AWS names APIs by ids of its own, so
-# this function's are told by its name and its tag. Whether AWS tells IAM of an API's tags when it is asked about a part of it,
-# such as a route, its documentation leaves open: if it denies `apigateway:POST` on such as /apis/ID/routes, write
-# StringEqualsIfExists in ManageApi and ReadApi.
+# What the deployer and the verifier may do, and the planner read, of the trigger in deployment/trigger.tf. AWS names APIs by
+# ids of its own, so this function's are told by its name and its tag. Whether AWS tells IAM of an API's tags when it is asked
+# about a part of it, such as a route, its documentation leaves open: if it denies `apigateway:POST` on such as
+# /apis/ID/routes, write StringEqualsIfExists in ManageApi and ReadApi.
 
 locals {
   apis       = "arn:aws:apigateway:${local.accounts.region}::"
@@ -145,10 +145,25 @@ data "aws_iam_policy_document" "planner_trigger" {
   }
 }
 
+data "aws_iam_policy_document" "verifier_trigger" {
+  statement {
+    sid       = "FindApi"
+    actions   = ["apigateway:GET"]
+    resources = ["${local.apis}/apis"] # the list of all
+  }
+
+  statement {
+    sid       = "SendRequests"
+    actions   = ["execute-api:Invoke"]
+    resources = ["arn:aws:execute-api:${local.here}:*/$default/*"] # to whatever API here: AWS tells IAM neither name nor tag
+  }
+}
+
 resource "aws_iam_role_policy" "trigger" {
   for_each = { for role, policy in {
     deployer = data.aws_iam_policy_document.deployer_trigger.json
     planner  = data.aws_iam_policy_document.planner_trigger.json
+    verifier = data.aws_iam_policy_document.verifier_trigger.json
   } : role => policy if contains(keys(local.roles), role) }
 
   name   = "trigger"

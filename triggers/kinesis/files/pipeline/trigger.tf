@@ -1,4 +1,4 @@
-# What the deployer may do, and the planner read, of the trigger in deployment/, by this function's name.
+# What the deployer and the verifier may do, and the planner read, of the trigger in deployment/, by this function's name.
 
 locals {
   stream         = "arn:aws:kinesis:${local.here}:stream/${var.function_name}"
@@ -62,10 +62,31 @@ data "aws_iam_policy_document" "planner_trigger" {
   }
 }
 
+data "aws_iam_policy_document" "verifier_trigger" {
+  statement {
+    sid       = "PutRecords"
+    actions   = ["kinesis:PutRecord"]
+    resources = [local.stream]
+  }
+
+  statement {
+    sid       = "EncryptRecords"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [data.aws_kms_key.account.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["kinesis.${local.accounts.region}.amazonaws.com"]
+    }
+  }
+}
+
 resource "aws_iam_role_policy" "trigger" {
   for_each = { for role, policy in {
     deployer = data.aws_iam_policy_document.deployer_trigger.json
     planner  = data.aws_iam_policy_document.planner_trigger.json
+    verifier = data.aws_iam_policy_document.verifier_trigger.json
   } : role => policy if contains(keys(local.roles), role) }
 
   name   = "trigger"

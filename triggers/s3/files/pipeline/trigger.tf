@@ -1,4 +1,4 @@
-# What the deployer may do, and the planner read, of the trigger in deployment/trigger.tf, by this function's name.
+# What the deployer and the verifier may do, and the planner read, of the trigger in deployment/trigger.tf, by this function's name.
 
 locals {
   bucket = "arn:aws:s3:::${var.function_name}-${local.account.id}"
@@ -31,10 +31,31 @@ data "aws_iam_policy_document" "planner_trigger" {
   }
 }
 
+data "aws_iam_policy_document" "verifier_trigger" {
+  statement {
+    sid       = "PutObject"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.bucket}/deployment/*"]
+  }
+
+  statement {
+    sid       = "EncryptObject"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [data.aws_kms_key.account.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${local.accounts.region}.amazonaws.com"]
+    }
+  }
+}
+
 resource "aws_iam_role_policy" "trigger" {
   for_each = { for role, policy in {
     deployer = data.aws_iam_policy_document.deployer_trigger.json
     planner  = data.aws_iam_policy_document.planner_trigger.json
+    verifier = data.aws_iam_policy_document.verifier_trigger.json
   } : role => policy if contains(keys(local.roles), role) }
 
   name   = "trigger"

@@ -1,5 +1,5 @@
-# The role in which EventBridge Scheduler invokes the function, and what the deployer may do, and the planner read, of the
-# trigger in deployment/trigger.tf, by this function's name. What the role may do, that says.
+# The role in which EventBridge Scheduler invokes the function, and what the deployer and the verifier may do, and the planner
+# read, of the trigger in deployment/trigger.tf, by this function's name. What the role may do, that says.
 
 resource "aws_iam_role" "scheduler" {
   name                 = "${var.function_name}-scheduler"
@@ -106,10 +106,49 @@ data "aws_iam_policy_document" "planner_trigger" {
   }
 }
 
+data "aws_iam_policy_document" "verifier_trigger" {
+  statement {
+    sid       = "FindSchedule"
+    actions   = ["scheduler:GetSchedule"]
+    resources = ["arn:aws:scheduler:${local.here}:schedule/${var.function_name}/${var.function_name}"]
+  }
+
+  statement {
+    sid       = "ScheduleOnce"
+    actions   = ["scheduler:CreateSchedule"]
+    resources = ["arn:aws:scheduler:${local.here}:schedule/${var.function_name}/deployment-*"]
+  }
+
+  statement {
+    sid       = "PassRoleToScheduler"
+    actions   = ["iam:PassRole"]
+    resources = [aws_iam_role.scheduler.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["scheduler.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "UseKeyForSchedules"
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+    resources = [data.aws_kms_key.account.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["scheduler.${local.accounts.region}.amazonaws.com"]
+    }
+  }
+}
+
 resource "aws_iam_role_policy" "trigger" {
   for_each = { for role, policy in {
     deployer = data.aws_iam_policy_document.deployer_trigger.json
     planner  = data.aws_iam_policy_document.planner_trigger.json
+    verifier = data.aws_iam_policy_document.verifier_trigger.json
   } : role => policy if contains(keys(local.roles), role) }
 
   name   = "trigger"

@@ -1,4 +1,4 @@
-# What the deployer may do, and the planner read, of the trigger in deployment/trigger.tf, by this function's name.
+# What the deployer and the verifier may do, and the planner read, of the trigger in deployment/trigger.tf, by this function's name.
 
 locals {
   queue     = "arn:aws:sqs:${local.here}:${var.function_name}"
@@ -33,10 +33,31 @@ data "aws_iam_policy_document" "planner_trigger" {
   }
 }
 
+data "aws_iam_policy_document" "verifier_trigger" {
+  statement {
+    sid       = "SendMessages"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.queue]
+  }
+
+  statement {
+    sid       = "EncryptMessages"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [data.aws_kms_key.account.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["sqs.${local.accounts.region}.amazonaws.com"]
+    }
+  }
+}
+
 resource "aws_iam_role_policy" "trigger" {
   for_each = { for role, policy in {
     deployer = data.aws_iam_policy_document.deployer_trigger.json
     planner  = data.aws_iam_policy_document.planner_trigger.json
+    verifier = data.aws_iam_policy_document.verifier_trigger.json
   } : role => policy if contains(keys(local.roles), role) }
 
   name   = "trigger"

@@ -1,4 +1,4 @@
-# What the deployer may do, and the planner read, of the trigger in deployment/, by this function's name.
+# What the deployer and the verifier may do, and the planner read, of the trigger in deployment/, by this function's name.
 
 locals {
   table          = "arn:aws:dynamodb:${local.here}:table/${var.function_name}"
@@ -74,10 +74,38 @@ data "aws_iam_policy_document" "find_default_key" {
   }
 }
 
+data "aws_iam_policy_document" "verifier_trigger" {
+  # Its own items alone, by their keys.
+  statement {
+    sid       = "PutAndDeleteItems"
+    actions   = ["dynamodb:DeleteItem", "dynamodb:PutItem"]
+    resources = [local.table]
+
+    condition {
+      test     = "ForAllValues:StringLike"
+      variable = "dynamodb:LeadingKeys"
+      values   = ["deployment-*"]
+    }
+  }
+
+  statement {
+    sid       = "UseKeyOfTable"
+    actions   = ["kms:Decrypt"]
+    resources = [data.aws_kms_key.account.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["dynamodb.${local.accounts.region}.amazonaws.com"]
+    }
+  }
+}
+
 resource "aws_iam_role_policy" "trigger" {
   for_each = { for role, policy in {
     deployer = data.aws_iam_policy_document.deployer_trigger.json
     planner  = data.aws_iam_policy_document.planner_trigger.json
+    verifier = data.aws_iam_policy_document.verifier_trigger.json
   } : role => policy if contains(keys(local.roles), role) }
 
   name   = "trigger"

@@ -34,12 +34,12 @@ def parse(body: str) -> Request:
     return Request(name, language)
 
 
-def take(body: str) -> None:
+def take(record: dict[str, Any]) -> None:
     """Handle a message; what is raised has it come again."""
-    request = parse(body)
+    request = parse(record["body"])
     greet(request)
     metrics.add_metric(name="Greetings", unit=MetricUnit.Count, value=1)
-    logger.info("greeted", language=request.language)
+    logger.info("greeted", message_id=record["messageId"], language=request.language)
 
 
 @logger.inject_lambda_context
@@ -49,7 +49,7 @@ def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dict
     failed = []
     for record in event["Records"]:
         try:
-            take(record["body"])
+            take(record)
         except Exception:  # whatever it is, the other messages are not to come again for it
             logger.exception("failed", message_id=record["messageId"])
             failed.append({"itemIdentifier": record["messageId"]})

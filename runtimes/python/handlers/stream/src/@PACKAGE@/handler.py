@@ -53,7 +53,8 @@ def take(record: dict[str, Any]) -> None:
     request = parse(record["dynamodb"]["NewImage"])
     greet(request)
     metrics.add_metric(name="Greetings", unit=MetricUnit.Count, value=1)
-    logger.info("greeted", event_id=record["eventID"], language=request.language)
+    keys = record["dynamodb"]["Keys"]
+    logger.info("greeted", event_id=record["eventID"], keys=keys, language=request.language)
 
 
 @logger.inject_lambda_context
@@ -64,7 +65,7 @@ def handle(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dict
         try:
             take(record)
         except Exception:
-            logger.exception("failed", event_id=record["eventID"])
+            logger.exception("failed", event_id=record["eventID"], keys=record["dynamodb"]["Keys"])
             metrics.add_metric(name="FailedRecords", unit=MetricUnit.Count, value=1)
             if record is event["Records"][0]:
                 raise  # so that the function's alarms see it
