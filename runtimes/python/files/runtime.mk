@@ -26,7 +26,7 @@ ifdef PIP_CERT
 .venv/installed .venv/deployed lock package: export SSL_CERT_FILE ?= $(PIP_CERT)
 endif
 
-.PHONY: install test lint format package local verify lock
+.PHONY: install test lint format package local verify-install lock
 
 ##@ Your code
 
@@ -63,8 +63,9 @@ local: install $(INSTALLED) ## Call the handler on this machine, without AWS; EV
 		{ echo "AWS's runtime interface client runs on Linux alone; use make test or a sandbox" >&2; exit 1; }
 	@$(TOOL) local "$(EVENT)" env PYTHONPATH=src .venv/bin/python -m awslambdaric $(HANDLER)
 
-verify: .venv/deployed $(INSTALLED) ## Test your sandbox by tests/deployed, as Verify tests what is deployed; NAME=ada for another
-	@$(TOOL) verify "$(NAME)" .venv/bin/python -m pytest tests/deployed
+VERIFY := .venv/bin/python -m pytest tests/deployed
+
+verify-install: .venv/deployed # what make verify needs
 
 .venv/deployed: .venv/installed tests/deployed/requirements.txt
 	.venv/bin/uv pip install --quiet --python .venv --require-hashes --requirement tests/deployed/requirements.txt
