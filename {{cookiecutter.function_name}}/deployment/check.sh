@@ -4,7 +4,7 @@
 set -eu
 
 aws lambda wait published-version-active --function-name "$1" --qualifier "$2"
-(cd .. && sh deployment/compare.sh "$1" "$2") || { echo "It gets no traffic." >&2; exit 1; }
+(cd .. && sh deployment/compare.sh "$1" "$2") || { echo "Version $2 gets no traffic: it runs another package than the release's." >&2; exit 1; }
 # It may take as long as functions may, and is asked once.
 error=$(AWS_MAX_ATTEMPTS=1 aws lambda invoke --cli-read-timeout 910 --function-name "$1" --qualifier "$2" \
   --payload fileb://../events/check.json --query FunctionError --output text answer.json)
