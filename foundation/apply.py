@@ -43,7 +43,7 @@ class Foundation:
         self.build = folder / "build"
         self.build.mkdir(exist_ok=True)
         self.variables = {
-            **os.environ,
+            **terraform.clean(),
             **terraform.environment(self.build),
             "TF_IN_AUTOMATION": "1",
             "TF_INPUT": "0",

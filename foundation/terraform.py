@@ -17,6 +17,11 @@ def mirrors(roots: tuple[str, ...] = ROOTS) -> Iterator[Path]:
                 yield found.parents[2]
 
 
+def clean() -> dict[str, str]:
+    """Return the variables of this process without those that name another root's workspace or variables."""
+    return {k: v for k, v in os.environ.items() if k != "TF_WORKSPACE" and not k.startswith("TF_VAR_")}
+
+
 def environment(folder: Path, roots: tuple[str, ...] = ROOTS) -> dict[str, str]:
     """Return the environment variables with which Terraform finds its AWS provider.
 

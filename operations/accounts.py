@@ -36,6 +36,7 @@ def environment(name: str) -> dict[str, Any]:
 def session(name: str, role: str) -> Session:
     """Return a session of operator, developer or reader in an environment."""
     entered = Session(profile=f"{ACCOUNTS['organization']}-{environment(name)['name']}-{role}")
+    entered.set_config_variable("region", ACCOUNTS["region"])  # whatever the process or the profile says
     provider = entered.get_component("credential_provider").get_provider("assume-role")
     provider.cache = JSONFileCache(str(Path("~/.aws/cli/cache").expanduser()))
     return entered

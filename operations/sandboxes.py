@@ -24,6 +24,8 @@ from operations.sandbox import ENVIRONMENT, Sandbox, client, sandbox
 from operations.status import age
 from screen import Screen, children_first
 
+# What names other credentials, or another root's workspace or variables.
+OF_OTHERS = re.compile(r"AWS_(DEFAULT_)?PROFILE|TF_WORKSPACE|TF_VAR_\w+")
 FACTS = Path("build/sandbox.json")  # scripts/release.py writes it
 
 
@@ -43,7 +45,7 @@ def terraform(of: Sandbox, facts: dict[str, str], change: str, screen: Screen, v
     FACTS.parent.mkdir(exist_ok=True)
     FACTS.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
     name = ENVIRONMENT["name"]
-    environment = {key: value for key, value in os.environ.items() if key != "AWS_PROFILE"}
+    environment = {key: value for key, value in os.environ.items() if not OF_OTHERS.fullmatch(key)}
     environment |= accounts.variables(name, "developer")
     environment |= {"TF_VAR_environment": name, "TF_VAR_sandbox": of.name, "TF_VAR_release": f"../{FACTS}"}
     environment |= {"TF_DATA_DIR": f".terraform/{of.name}"}

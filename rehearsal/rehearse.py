@@ -31,6 +31,7 @@ from rehearsal.pipelines import Walker
 from rehearsal.processes import started
 from screen import Screen, Step
 
+UNHOOKED = "; where cookiecutter may not run hooks, it makes none: generate it with --accept-hooks yes"
 SHOWN = 4000  # characters of what a failed command printed
 
 
@@ -231,12 +232,9 @@ def begin(options: Options, screen: Screen) -> Rehearsal:
     source = options.repository
     if not (source / "accounts.json").is_file() or not (source / "pipeline").is_dir():
         raise RehearsalError(
-            f"{source} is not a repository made from lambda-template: it has no accounts.json"
+            f"{source} is not a repository made from lambda-template: it has no accounts.json{UNHOOKED}"
         )
-    try:
-        revision = git(source, "rev-parse", "--verify", f"{options.commit}^{{commit}}")
-    except GitError as error:
-        raise RehearsalError(f"{error}; commit first: what is rehearsed is a commit") from None
+    revision = commit(source, options.commit)
     facts = json.loads(git(source, "show", f"{revision}:accounts.json"))
     (backend, *_) = sorted((source / "pipeline/environments").glob("*.tfbackend"))
     function = backend.read_text("utf-8").split('"pipelines/')[1].split("/")[0]
@@ -246,6 +244,18 @@ def begin(options: Options, screen: Screen) -> Rehearsal:
     if git(source, "status", "--porcelain"):
         screen.say("What is not committed is not rehearsed.")
     return rehearsal
+
+
+def commit(repository: Path, name: str) -> str:
+    """Return the id of a commit; a branch's name means the branch. Raises RehearsalError."""
+    try:
+        return git(repository, "rev-parse", "--verify", f"refs/heads/{name}^{{commit}}")
+    except GitError:
+        pass
+    try:
+        return git(repository, "rev-parse", "--verify", f"{name}^{{commit}}")
+    except GitError as error:
+        raise RehearsalError(f"{error}; commit first: what is rehearsed is a commit") from None
 
 
 def selected(facts: dict[str, Any], until: str | None) -> list[dict[str, Any]]:

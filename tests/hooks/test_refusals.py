@@ -124,16 +124,21 @@ def test_a_name_with_a_slash_takes_nothing_away_that_was_there(tmp_path: Path) -
     assert list((tmp_path / "output/a").iterdir()) == [kept]
 
 
-def test_a_folder_that_holds_something_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    kept = tmp_path / "hello-lambda/deployment/mine.tf"
+@pytest.mark.parametrize("options", [["-f"], ["-f", "-s"]])
+@pytest.mark.parametrize("mine", ["deployment/mine.tf", "Makefile", ".git/HEAD"])
+def test_a_folder_that_holds_something_is_refused_and_left_as_it_is(
+    tmp_path: Path, options: list[str], mine: str
+) -> None:
+    kept = tmp_path / "hello-lambda" / mine
     kept.parent.mkdir(parents=True)
     kept.write_text("# mine")
-    command = [COOKIECUTTER, "--no-input", "-f", "--output-dir", str(tmp_path), str(TEMPLATE)]
+    command = [COOKIECUTTER, "--no-input", *options, "--output-dir", str(tmp_path), str(TEMPLATE)]
 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode != 0
     assert "hello-lambda: is not empty" in done.stderr
+    assert kept.read_text() == "# mine"
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [kept]
 
 

@@ -9,6 +9,7 @@ fact() { python3 -I -c 'import json, sys; print(json.load(open(sys.argv[1] + ".j
 organization=$(fact accounts organization)
 # Credentials of ops: those in the environment, else this profile.
 test -n "${AWS_ACCESS_KEY_ID:-}" || export AWS_PROFILE="${AWS_PROFILE:-$organization-ops-operator}"
+unset TF_WORKSPACE $(env | sed -n 's/^\(TF_VAR_[A-Za-z0-9_]*\)=.*/\1/p') # they are of other roots
 export TF_DATA_DIR=".terraform/$environment"
 errors=$(mktemp)
 trap 'rm -f "$errors"' EXIT
@@ -31,6 +32,8 @@ terraform_() {
         hint="somebody else applies it. If not, docs/pipelines.md of the template says how to free the lock" ;;
       *) hint="docs/pipelines.md of the template, $(fact template template), says more" ;;
     esac
+    arguments=$(env | sed -n '/=-no-color$/d; /^TF_CLI_ARGS/p' | paste -s -d ' ' -)
+    test -z "$arguments" || hint="$hint; Terraform was told besides: $arguments"
     echo "The pipeline of $function in $environment is not applied; $hint" >&2
     exit "$code"
   }

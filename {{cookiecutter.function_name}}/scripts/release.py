@@ -53,6 +53,11 @@ def printable(text: str) -> str:
     return "".join(c if " " <= c <= "~" else "?" for c in decomposed if not unicodedata.combining(c))
 
 
+def branch() -> str:
+    """Return the branch that is checked out, HEAD if none is; a tag may have the same name."""
+    return git("rev-parse", "--symbolic-full-name", "HEAD").decode().strip().removeprefix("refs/heads/")
+
+
 def facts(runtime: str, handler: str) -> dict[str, str]:
     """Return what release.json says of the package and the commit that is checked out."""
     template = json.loads(Path("template.json").read_text("utf-8"))
@@ -61,7 +66,7 @@ def facts(runtime: str, handler: str) -> dict[str, str]:
     return {
         "function": template["answers"]["function_name"],
         "revision": revision,
-        "branch": os.environ.get("BRANCH") or git("rev-parse", "--abbrev-ref", "HEAD").decode().strip(),
+        "branch": os.environ.get("BRANCH") or branch(),
         "author": author,
         "subject": subject,
         "summary": summary(revision, subject, author),
