@@ -32,12 +32,17 @@ def clean(variables: dict[str, str] | None = None) -> dict[str, str]:
     return {name: value for name, value in given.items() if not name.startswith("GIT_")}
 
 
-def git(folder: str | os.PathLike[str], *arguments: str) -> str:
-    """Return what a git command prints in a folder, without space around it. Raises GitError."""
+def git(folder: str | os.PathLike[str], *arguments: str, variables: dict[str, str] | None = None) -> str:
+    """Return what a git command prints in a folder, without space around it. Raises GitError.
+
+    variables: of Git's own, which it would not see otherwise.
+    """
     settings = [part for name, value in PLAIN.items() for part in ("-c", f"{name}={value}")]
     command = ["git", *settings, *arguments]
     try:
-        done = subprocess.run(command, cwd=folder, env=clean(), capture_output=True, check=False)
+        done = subprocess.run(
+            command, cwd=folder, env=clean() | (variables or {}), capture_output=True, check=False
+        )
     except (FileNotFoundError, NotADirectoryError):
         raise NoGitError("git is not on PATH; install it") from None
     if done.returncode:

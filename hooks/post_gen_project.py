@@ -33,7 +33,7 @@ FILLED = ".in"
 ADDED = ".add"
 TRAFFIC = "Canary10Percent5Minutes"  # how callers of the last environment get to a new version
 # What of the accounts file is the foundation's alone.
-FOUNDATION = {"adopt", "bootstrap_role", "people", "shared"}
+FOUNDATION = {"adopt", "bootstrap_role", "developers", "operators", "readers", "shared"}
 
 
 def lay(layer: str, values: dict[str, str], environments: list[str]) -> None:

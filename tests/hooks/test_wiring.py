@@ -144,7 +144,8 @@ def narrowed(template: Path) -> Path:
 def test_a_repository_says_nothing_that_is_the_foundation_s_alone(narrowed: Path) -> None:
     facts = json.loads((generated(narrowed) / "accounts.json").read_bytes())
 
-    assert facts.keys() == {"organization", "region", "github_owner", "ops", "environments"}
+    assert facts.keys() == {"organization", "region", "github_owner", "people", "ops", "environments"}
+    assert facts["people"] == {"mfa": True}  # as the README's profiles have it
     environment = {"name", "id", "state_bucket", "artifacts_bucket", "approval"}
     assert [each.keys() for each in facts["environments"]] == [environment] * 3
     assert facts["ops"].keys() == {"id", "state_bucket"}
