@@ -38,9 +38,10 @@ format: .venv/installed ## Put the code into shape
 	.venv/bin/ruff check --fix
 
 lock: .venv/installed ## Take newer dependencies
-	$(LOCK) --upgrade --extra rehearsal --extra dev pyproject.toml -o requirements-dev.txt
+	$(LOCK) --upgrade --extra rehearsal --extra update --extra dev pyproject.toml -o requirements-dev.txt
 	$(LOCK) --extra rehearsal --constraints requirements-dev.txt pyproject.toml -o rehearsal/requirements.txt
 	$(LOCK) --constraints requirements-dev.txt pyproject.toml -o operations/requirements.txt
+	$(LOCK) --extra update --constraints requirements-dev.txt pyproject.toml -o operations/updater.txt
 	echo uv | $(LOCK) --constraints requirements-dev.txt - -o operations/installer.txt
 	$(LOCK) --upgrade tests/tools/requirements.in -o tests/tools/requirements.txt
 	$(LOCK) --upgrade emulator/runtime-requirements.in -o emulator/runtime-requirements.txt

@@ -56,6 +56,11 @@ COMMANDS: dict[str, tuple[str, str, list[tuple[str, dict[str, Any]]]]] = {
         [ANY_ENVIRONMENT, ("--json", {"action": "store_true", "help": "for machines"})],
     ),
     "sync": ("sync:main", "put the code on disk into a sandbox", [SANDBOX]),
+    "update": (
+        "update:main",
+        "take over what has changed in the template",
+        [("to", {"nargs": "?", "default": "", "help": "a revision of the template; without, its newest"})],
+    ),
     "verify": (
         "verify:main",
         "test a sandbox as it is deployed",

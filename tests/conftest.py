@@ -74,7 +74,7 @@ ORDER = (
         "trigger_sns",
         "trigger_streams",
     ),
-    *("rehearsal", "environments", "organizations", "generation", "python", "security", "settings"),
+    *("rehearsal", "environments", "organizations", "generation", "update", "python", "security", "settings"),
     *("grants", "operations", "failures", "sandbox", "denials", "foundation", "deployment", "promoter"),
 )
 
