@@ -378,6 +378,21 @@ def test_a_commit_has_one_package_whatever_the_machine_is_set_to(
     assert not (repository / "elsewhere").exists()
 
 
+def test_a_dependency_that_somebody_changed_in_uv_s_cache_is_packed_as_locked(
+    repository: Path, tmp_path: Path, builders: Builders
+) -> None:
+    require(repository, wheel(tmp_path / "wheels", "odd", "py3-none-any", {"odd.py": b"locked"}))
+    builder, cache = builders("3.11", "uv"), tmp_path / "cache"
+    builder.build(repository, UV_CACHE_DIR=str(cache))
+    (cached,) = cache.rglob("odd.py")
+    cached.write_bytes(b"changed")  # as by an edit in .venv, whose files are links to it
+    shutil.rmtree(repository / "build")
+
+    package = builder.build(repository, UV_CACHE_DIR=str(cache))
+
+    assert entries(package, tmp_path)["odd.py"] == b"locked"
+
+
 # What is in it
 
 

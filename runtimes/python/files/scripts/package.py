@@ -16,6 +16,8 @@ import re
 import shutil
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from zipfile import ZipFile
@@ -71,15 +73,7 @@ def install(runtime: str, platform: str, folder: Path) -> None:
         f"--python-version={runtime.removeprefix('python')}",
         *("--requirement=requirements.txt", "--require-hashes", "--no-deps", "--only-binary=:all:"),
     ]
-    done = subprocess.run(
-        command,
-        env={name: value for name, value in os.environ.items() if kept(name)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    done = run(command)
     if missing := NO_WHEEL.search(done.stdout):
         name, version = filter(None, missing.groups())
         sys.exit(
@@ -95,6 +89,24 @@ def install(runtime: str, platform: str, folder: Path) -> None:
     check_paths(folder)
     if refused:
         sys.exit(f"{refused}\npackage: requirements.txt cannot be installed, see above")
+    # Of an environment that uv has made, files are links to its cache: who changes the one changes the other.
+    if not intact(folder):
+        shutil.rmtree(folder)
+        if (done := run([*command, "--no-cache"])).returncode:
+            sys.exit(f"{done.stdout}\npackage: uv's cache was changed, and cannot be done without, see above")
+
+
+def run(command: list[str]) -> "subprocess.CompletedProcess[str]":
+    """Run uv or pip, without what it would ask for."""
+    return subprocess.run(
+        command,
+        env={name: value for name, value in os.environ.items() if kept(name)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
 
 
 def kept(variable: str) -> bool:
@@ -117,16 +129,32 @@ def unpack(wheel: Path, folder: Path) -> None:
                 Path(content.extract(entry, folder)).chmod(0o755 if executable else 0o644)
 
 
-def check_paths(folder: Path) -> None:
-    """Exit if two dependencies have different files in one place; it is chance which would be there."""
-    owners: dict[PurePosixPath, tuple[str, str]] = {}
+def recorded(folder: Path) -> Iterator[tuple[str, PurePosixPath, str]]:
+    """Return what each dependency says of its files: its name, where it is, a digest."""
     for record in sorted(folder.glob("*.dist-info/RECORD")):
         owner = record.parent.name.removesuffix(".dist-info").replace("-", " ")
         for name, digest, *_ in csv.reader(record.read_text("utf-8").splitlines()):
-            path = PurePosixPath(place(name))
-            other, its = owners.setdefault(path, (owner, digest))
-            if belongs(path) and other != owner and digest != its:
-                sys.exit(f"package: {other} and {owner} both have a file {path}; depend on one of them")
+            yield owner, PurePosixPath(place(name)), digest
+
+
+def check_paths(folder: Path) -> None:
+    """Exit if two dependencies have different files in one place; it is chance which would be there."""
+    owners: dict[PurePosixPath, tuple[str, str]] = {}
+    for owner, path, digest in recorded(folder):
+        other, its = owners.setdefault(path, (owner, digest))
+        if belongs(path) and other != owner and digest != its:
+            sys.exit(f"package: {other} and {owner} both have a file {path}; depend on one of them")
+
+
+def intact(folder: Path) -> bool:
+    """Return whether the files of dependencies are as they were in their wheels."""
+    for _, path, recorded_digest in recorded(folder):
+        algorithm, _, expected = recorded_digest.partition("=")
+        if algorithm and belongs(path):
+            digest = hashlib.new(algorithm, (folder / path).read_bytes()).digest()
+            if urlsafe_b64encode(digest).decode().rstrip("=") != expected:
+                return False
+    return True
 
 
 def belongs(path: PurePath) -> bool:
