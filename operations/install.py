@@ -32,12 +32,14 @@ def packages(folder: Path) -> Path:
 
 
 def variables() -> dict[str, str]:
-    """Return the variables under which pip and uv do what they are told."""
-    return {
+    """Return the variables under which pip and uv do what they are told, and uv knows what pip is told."""
+    own = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("PYTHON") and (not name.startswith(("PIP_", "UV_")) or SOURCE.search(name))
     }
+    told = {"SSL_CERT_FILE": own.get("PIP_CERT"), "UV_DEFAULT_INDEX": own.get("PIP_INDEX_URL")}
+    return {name: value for name, value in told.items() if value} | own
 
 
 def add(folder: Path, lock: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from operations.install import variables
 from rehearsal import demo
 from tests.conftest import Bake
 from tests.worlds import TEMPLATE, TOOL
@@ -64,6 +65,28 @@ def test_the_command_comes_from_the_template_at_the_revision_that_made_the_repos
 
     assert rehearse.stdout.startswith("usage: rehearse "), rehearse.stderr
     assert {"moto", "boto3", "awscli"} <= installed(repository)
+
+
+def test_uv_is_told_where_packages_are_as_pip_is_and_neither_to_install_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = ("PIP_", "PYTHON", "SSL_", "UV_")
+    for name in [name for name in os.environ if name.startswith(own)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://example.com/simple")
+    monkeypatch.setenv("PIP_CERT", "/ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", "/of/uv.pem")
+    for name in ("PIP_TARGET", "PIP_USER", "PYTHONPATH", "UV_SYSTEM_PYTHON", "UV_NO_VERIFY_HASHES"):
+        monkeypatch.setenv(name, "1")
+
+    told = {name: value for name, value in variables().items() if name.startswith(own)}
+
+    assert told == {
+        "PIP_CERT": "/ca.pem",
+        "PIP_INDEX_URL": "https://example.com/simple",
+        "SSL_CERT_FILE": "/of/uv.pem",
+        "UV_DEFAULT_INDEX": "https://example.com/simple",
+    }
 
 
 def test_a_template_out_of_reach_is_told_in_a_line_with_account_and_remedies(
