@@ -367,12 +367,17 @@ def check(path: str) -> "tuple[list[str], dict[str, Any]]":
     """Return the faults of an accounts file, a line each, and the facts in it, which are whole without faults."""
     try:
         with open(path, encoding="utf-8") as file:
-            accounts = AccountsFile(file.read())
+            text = file.read()
     except UnicodeDecodeError:
         return [f"accounts_file: {path} is not text in UTF-8; save it as such"], {}
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         hint = "give an absolute path or one starting with ~"
         return [f"accounts_file: {path} cannot be read ({reason}); {hint}"], {}
-    name = os.path.basename(path)
+    return check_text(path, text)
+
+
+def check_text(path: str, text: str) -> "tuple[list[str], dict[str, Any]]":
+    """Return the same of the text of an accounts file."""
+    accounts, name = AccountsFile(text), os.path.basename(path)
     return [f"{name}:{number}: {message}" for number, message in sorted(accounts.faults)], accounts.facts

@@ -12,10 +12,24 @@ import sys
 
 # The template's folder is where cookiecutter stands while it renders this. Its own _repo_dir may be relative to
 # another folder, and cruft does not set it; hence the way through Jinja's own module to the current folder.
+#
+# An accounts file that is none of the template's own may not be where cruft updates, or may have changed since. So
+# cruft is given its text to record with the answers, after the commit of the template that it was read for.
+# {% set os, open = lipsum.__globals__.os, lipsum.__globals__.__builtins__.open %}
+# {% set path, commit = os.path.expanduser(cookiecutter.accounts_file), cookiecutter._commit | default("") %}
+# {% set cruft = namespace(frame=os.sys._getframe(), state={}) %}{% for _ in range(99) if commit %}
+# {% set cruft.state = cruft.frame.f_locals.get("cruft_state") or cruft.state if cruft.frame else cruft.state %}
+# {% set cruft.frame = cruft.frame.f_back if cruft.frame else none %}{% endfor %}
+# {% set recorded = cruft.state.get("context", {}).get("cookiecutter", {}).get("accounts", "").partition("\n") %}
+# {% set there = os.path.isabs(path) and os.path.isfile(path) and os.access(path, os.R_OK) %}
+# {% set text = recorded[2] if recorded[0] == commit or not there else "" %}
+# {% set now = text or open(path, encoding="utf-8", errors="replace").read() if text or there else "" %}
+# {% if commit and now %}{{ cookiecutter.update(accounts=commit + "\n" + now) or "" }}{% endif %}
 GIVEN = json.loads(
     r"""{{ dict(answers=dict(function_name=cookiecutter.function_name, description=cookiecutter.description,
                              runtime=cookiecutter.runtime, trigger=cookiecutter.trigger,
                              authorization=cookiecutter.authorization, accounts_file=cookiecutter.accounts_file),
+                recorded=text,
                 language=cookiecutter._languages[cookiecutter.runtime], version=cookiecutter._version,
                 template=lipsum.__globals__.os.getcwd()) | tojson }}"""
 )
@@ -33,7 +47,7 @@ FOLDER = GIVEN["template"]
 
 sys.dont_write_bytecode = True  # not into the template either
 sys.path.insert(0, FOLDER)
-from hooks.accounts_file import WORDS, check  # noqa: E402
+from hooks.accounts_file import WORDS, check, check_text  # noqa: E402
 from hooks.authorization import authorization_faults  # noqa: E402
 from hooks.lists import words  # noqa: E402
 
@@ -123,10 +137,10 @@ def description_faults(description: str) -> "Iterator[str]":
             break
 
 
-def main(answers: dict[str, str], language: str) -> None:
-    """Refuse, or hand on what has been read."""
+def main(answers: dict[str, str], language: str, recorded: str = "") -> None:
+    """Refuse, or hand on what has been read. recorded: an accounts file, in place of the one that is named."""
     path = os.path.join(FOLDER, os.path.expanduser(answers["accounts_file"]))
-    faults, accounts = check(path)
+    faults, accounts = check_text(path, recorded) if recorded else check(path)
     callers = authorization_faults(answers["authorization"], FOLDER, answers["trigger"])
     given = answers["function_name"], language, answers["trigger"]
     names = function_name_faults(*given, accounts.get("organization"))
@@ -149,4 +163,4 @@ def main(answers: dict[str, str], language: str) -> None:
 
 
 if __name__ == "__main__":
-    main(GIVEN["answers"], GIVEN["language"])
+    main(GIVEN["answers"], GIVEN["language"], GIVEN.pop("recorded"))

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,37 @@ def test_the_accounts_file_may_say_where_the_template_is(template: Path) -> None
 
     assert made_from(repository)["template"] == "git@git.example.com:platform/lambda-template.git"
     assert "template" not in json.loads((repository / "accounts.json").read_text())
+
+
+def test_an_update_works_where_the_accounts_file_is_not_and_brings_what_has_changed_in_it(
+    template: Path, tmp_path: Path
+) -> None:
+    commit(template)
+    accounts, runtime = tmp_path / "ada/accounts.yaml", template / "runtimes/python/files/runtime.mk"
+    accounts.parent.mkdir()
+    accounts.write_text((template / "accounts.yaml").read_text().replace("acme-dev-artifacts", "ada-s"))
+    cruft = str(Path(sys.executable).with_name("cruft"))
+    answers = json.dumps({"accounts_file": str(accounts)})
+    create = [cruft, "create", str(template), "--no-input", "--extra-context", answers]
+    subprocess.run(create, cwd=tmp_path, check=True, capture_output=True)
+    repository = tmp_path / "hello-lambda"
+
+    def updated() -> str:
+        """Change the template, update; return the bucket of the first environment."""
+        commit(repository)
+        runtime.write_text(runtime.read_text() + "# changed\n")
+        commit(template)
+        subprocess.run([cruft, "update", "--skip-apply-ask"], cwd=repository, check=True, capture_output=True)
+        assert (repository / "runtime.mk").read_bytes() == runtime.read_bytes()
+        bucket: str = json.loads((repository / "accounts.json").read_bytes())["environments"][0][
+            "artifacts_bucket"
+        ]
+        return bucket
+
+    accounts.rename(tmp_path / "accounts.yaml")
+    assert updated() == "ada-s"
+    accounts.write_text((tmp_path / "accounts.yaml").read_text().replace("ada-s", "bob-s"))
+    assert updated() == "bob-s"
 
 
 # As an organization that asks for MFA, names its operators, adopts and shares writes them, in styles of YAML.
