@@ -190,7 +190,8 @@ def record(was: Path, now: Path, revision: str) -> None:
     if (cruft := Path(".cruft.json")).exists():
         state = cruft.read_text("utf-8")
         (was / cruft).write_text(state, "utf-8")
-        (now / cruft).write_text(state.replace(json.loads(state)["commit"], revision), "utf-8")
+        was_made_at = json.dumps(json.loads(state)["commit"])
+        (now / cruft).write_text(state.replace(was_made_at, json.dumps(revision)), "utf-8")
 
 
 def committed(folder: Path, index: Path, message: str, *arguments: str) -> str:
