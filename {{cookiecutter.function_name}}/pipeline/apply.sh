@@ -9,7 +9,8 @@ fact() { python3 -I -c 'import json, sys; print(json.load(open(sys.argv[1] + ".j
 organization=$(fact accounts organization)
 # Credentials of ops: those in the environment, else this profile.
 test -n "${AWS_ACCESS_KEY_ID:-}" || export AWS_PROFILE="${AWS_PROFILE:-$organization-ops-operator}"
-unset TF_WORKSPACE $(env | sed -n 's/^\(TF_VAR_[A-Za-z0-9_]*\)=.*/\1/p') # they are of other roots
+unset TF_WORKSPACE # like these, it is of other roots
+for name in $(env | sed -n 's/^\(TF_VAR_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$name"; done
 export TF_DATA_DIR=".terraform/$environment"
 errors=$(mktemp)
 trap 'rm -f "$errors"' EXIT
