@@ -540,7 +540,7 @@ def test_a_new_version_that_raises_under_traffic_is_taken_back_by_itself(desk: D
         world,
         SECOND,
         "Raise",
-        handler="if event != {'name': 'deployment'}: raise RuntimeError('under traffic')",
+        handler="if event['name'] != 'deployment': raise RuntimeError('under traffic')",
         **shifting(world, "Canary10Percent30Minutes"),
     )
     world.send(bad, PROD, f"{SECOND[:12]} Raise (Grace)")

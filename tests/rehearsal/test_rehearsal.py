@@ -211,7 +211,14 @@ def test_two_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     assert (ours / "rehearsal.html").is_file()
     assert (other.returncode, result["problem"]) == (0, "")
     assert [runs["version"] for runs in result["running"]] == ["1"]
-    assert [run["action"] for run in result["runs"]] == ["Source", "Build", "Plan", "Approve", "Deploy"]
+    assert [run["action"] for run in result["runs"]] == [
+        "Source",
+        "Build",
+        "Plan",
+        "Approve",
+        "Deploy",
+        "Verify",
+    ]
 
 
 @pytest.mark.parametrize(
