@@ -46,6 +46,8 @@ lock: .venv/installed ## Take newer dependencies
 	$(LOCK) --upgrade tests/tools/requirements.in -o tests/tools/requirements.txt
 	$(LOCK) --upgrade emulator/runtime-requirements.in -o emulator/runtime-requirements.txt
 	npm --prefix tests/tools update --package-lock-only
+	for lock in emulator/nodejs runtimes/typescript/files $(dir $(wildcard runtimes/typescript/handlers/*/package.json)); do \
+		npm --prefix $$lock --omit-lockfile-registry-resolved update --package-lock-only && sed -i '/^  "name":/d' $$lock/package-lock.json || exit; done
 
 benchmarks: .venv/installed ## Measure beside what one would use instead, and where time goes
 	.venv/bin/python -m benchmarks.cold_start.run

@@ -14,6 +14,7 @@ from typing import Any
 from cookiecutter.main import cookiecutter
 
 from emulator.accounts import EmulatedAccounts
+from emulator.interpreters import interpreter
 from rehearsal import demo, foundation, people
 
 TEMPLATE = Path(__file__).parents[1]
@@ -47,18 +48,27 @@ class Developer:
 
 
 @contextmanager
-def at_work() -> Iterator[Developer]:
+def at_work(runtime: str = "python3.13") -> Iterator[Developer]:
     """Give a developer, once the foundation is applied, which takes a minute or two."""
     with TemporaryDirectory() as scratch, EmulatedAccounts() as world:
-        folder = Path(scratch)
-        repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=scratch))
+        folder, answers, path = Path(scratch), {"runtime": runtime}, os.environ["PATH"]
+        repository = Path(
+            cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=scratch)
+        )
         demo.commit(repository)
-        demo.install(repository)
+        if runtime.startswith("nodejs"):
+            node = interpreter("nodejs", runtime.removeprefix("nodejs").removesuffix(".x"))
+            path = f"{node.path.parent}{os.pathsep}{path}"
+            subprocess.run(
+                ["make", "-s", "install"], cwd=repository, env=os.environ | {"PATH": path}, check=True
+            )
+        else:
+            demo.install(repository)
         facts = json.loads((repository / "accounts.json").read_text())
         foundation.apply(world, facts, folder / "foundation")
         world.ask("enforce")
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        home = {"HOME": scratch, "UV_CACHE_DIR": demo.uv_cache()}
+        home = {"HOME": scratch, "PATH": path, "UV_CACHE_DIR": demo.uv_cache()}
         yield Developer(
             world, facts, folder, repository, own | home | people.environment(world, facts, folder)
         )

@@ -2,7 +2,7 @@
 
 The emulated accounts answer at once: what is measured is what a developer's machine does. What others pack is
 packed for them, but for `make package, then aws`. Run from the repository's root:
-python -m benchmarks.inner_loop.run
+python -m benchmarks.inner_loop.run [RUNTIME]
 """
 
 import json
@@ -37,24 +37,29 @@ Transform: AWS::Serverless-2016-10-31
 Resources:
   Function:
     Type: AWS::Serverless::Function
-    Metadata: { SkipBuild: true }
-    Properties: { CodeUri: code, Handler: hello_lambda.handler.handle, Runtime: python3.13 }
+    Metadata: {{ SkipBuild: true }}
+    Properties: {{ CodeUri: code, Handler: {handler}, Runtime: {runtime} }}
 """
-
+# By runtime: a source, how a comment begins in it, where it is in the package, and the handler.
+RUNTIMES = {
+    "python3.13": (GREETING, "#", "hello_lambda/greeting.py", "hello_lambda.handler.handle"),
+    "nodejs22.x": ("src/greeting.ts", "//", "index.mjs", "index.handler"),
+}
 
 SAM_SYNC = f"echo y | {tool('sam')} sync --code --stack-name sam --s3-bucket sam-bucket --no-dependency-layer"
 
 
-def main() -> None:
+def main(runtime: str) -> None:
     """Measure all."""
-    with at_work() as developer, sam_stack(developer) as sam:
+    greeting, comment, packed, handler = RUNTIMES[runtime]
+    with at_work(runtime) as developer, sam_stack(developer, runtime, handler) as sam:
         developer.make("sandbox", "NAME=me")
         developer.world.ask("pace", minute=0)  # Lambda's own time to update a function is no machine's
-        source, saves = developer.repository / GREETING, count()
+        source, saves = developer.repository / greeting, count()
 
         def save(file: Path = source) -> None:
             with file.open("a") as text:
-                text.write(f"# {next(saves)}\n")
+                text.write(f"{comment} {next(saves)}\n")
 
         def saved(*command: str) -> Callable[[], float]:
             def measure() -> float:
@@ -83,7 +88,7 @@ def main() -> None:
             return seconds
 
         def synced_by_sam() -> float:
-            save(developer.folder / "sam/code/hello_lambda/greeting.py")
+            save(developer.folder / "sam/code" / packed)
             return timed(["sh", "-c", SAM_SYNC], developer.folder / "sam", sam)
 
         aws = f"{Path(sys.executable).with_name('aws')} --profile acme-dev-developer lambda"
@@ -103,7 +108,7 @@ def main() -> None:
 
 
 @contextmanager
-def sam_stack(developer: Developer) -> Iterator[dict[str, str]]:
+def sam_stack(developer: Developer, runtime: str, handler: str) -> Iterator[dict[str, str]]:
     """Give the environment in which sam knows a stack, in accounts of its own, that has the same package."""
     developer.make("package")
     with EmulatedAccounts() as world:
@@ -113,18 +118,18 @@ def sam_stack(developer: Developer) -> Iterator[dict[str, str]]:
         world.client("s3", first, region).create_bucket(Bucket="sam-bucket")
         function = {
             "Code": {"ZipFile": ""},
-            "Handler": "hello_lambda.handler.handle",
+            "Handler": handler,
             "Role": role["Role"]["Arn"],
-            "Runtime": "python3.13",
+            "Runtime": runtime,
         }
         template = {"Resources": {"Function": {"Type": "AWS::Lambda::Function", "Properties": function}}}
         stacks = world.client("cloudformation", first, region)
         stacks.create_stack(StackName="sam", TemplateBody=json.dumps(template))
         with ZipFile(developer.repository / "build/package.zip") as package:
             package.extractall(developer.folder / "sam/code")
-        (developer.folder / "sam/template.yaml").write_text(SAM)
+        (developer.folder / "sam/template.yaml").write_text(SAM.format(handler=handler, runtime=runtime))
         yield os.environ | world.environment(first, region) | {"SAM_CLI_TELEMETRY": "0"}
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:] or ["python3.13"])

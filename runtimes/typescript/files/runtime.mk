@@ -4,7 +4,7 @@ INSTALLS := node_modules
 # Without npm and npx, which take longer to start than what they would start.
 BIN := node_modules/.bin
 
-.PHONY: install test lint format package local lock
+.PHONY: install test lint format package local verify-install lock
 
 ##@ Your code
 
@@ -12,7 +12,7 @@ install: node_modules/.package-lock.json ## Install into node_modules what the o
 
 node_modules/.package-lock.json: package.json package-lock.json
 	@command -v npm >/dev/null || { echo "Node.js 22.18 or later is needed, with npm" >&2; exit 1; }
-	npm ci --no-progress
+	npm ci --no-progress --include=dev --include=optional >&2
 	touch $@
 
 test: install ## Run the unit tests
@@ -34,6 +34,11 @@ local: install $(INSTALLED) ## Call the handler on this machine, without AWS; EV
 	@$(PYTHON) scripts/package.py >&2
 	@$(TOOL) local "$(EVENT)" env _HANDLER=$(HANDLER) LAMBDA_TASK_ROOT=build/code NODE_OPTIONS=--enable-source-maps \
 		node scripts/runtime-client.cjs node_modules/aws-lambda-ric
+
+VERIFY := sh tests/deployed/run.sh
+
+verify-install: # what make verify needs
+	@sh tests/deployed/install.sh
 
 lock: ## Take newer dependencies, as package.json allows
 	npm update --package-lock-only

@@ -8,6 +8,7 @@ The same files give the same bytes, in any folder, at any time and on any machin
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import sys
 from pathlib import Path
 from zipfile import ZipFile
 
+sys.path.insert(0, str(Path(__file__).parent))  # which PYTHONSAFEPATH leaves out
 from archive import BUILD, add, build
 
 CODE = BUILD / "code"
@@ -36,7 +38,8 @@ def bundle(facts: Path) -> None:
     # Its launcher in .bin would start Node.js first, which takes longer than the rest.
     (esbuild,) = Path("node_modules/@esbuild").glob("*/bin/esbuild")
     command = [esbuild, "src/handler.ts", *OPTIONS, f"--outfile={CODE}/index.mjs", f"--metafile={facts}"]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    own = {name: value for name, value in os.environ.items() if name != "NODE_PATH"}
+    done = subprocess.run(command, env=own, stderr=subprocess.PIPE, text=True, check=False)
     told = done.stderr if done.returncode else facts.read_text("utf-8")
     for folder in sorted(set(DEPENDENCY.findall(told))):
         if has_native_code(folder):

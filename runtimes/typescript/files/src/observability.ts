@@ -21,7 +21,8 @@ export function observed<Event, Answer>(
     try {
       return await handle(event, context);
     } finally {
-      metrics.publishStoredMetrics();
+      // An invocation that fails early has none, which would be warned of.
+      if (metrics.hasStoredMetrics()) metrics.publishStoredMetrics();
     }
   };
 }

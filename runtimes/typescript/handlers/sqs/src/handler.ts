@@ -12,7 +12,7 @@ async function take(record: SQSRecord): Promise<void> {
     const request = parseJson(record.body, "body");
     greet(request);
     count("Greetings");
-    logger.info("greeted", { language: request.language });
+    logger.info("greeted", { message_id: record.messageId, language: request.language });
   } catch (error) {
     count("FailedMessages");
     logger.error("failed", { error, message_id: record.messageId });

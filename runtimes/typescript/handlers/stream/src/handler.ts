@@ -15,7 +15,11 @@ function take(record: DynamoDBRecord): void {
   const request = parse(unmarshall(record.dynamodb?.NewImage as Item, { wrapNumbers: true }), "item");
   greet(request);
   count("Greetings");
-  logger.info("greeted", { event_id: record.eventID, language: request.language });
+  logger.info("greeted", {
+    event_id: record.eventID,
+    keys: record.dynamodb?.Keys,
+    language: request.language,
+  });
 }
 
 /**
@@ -28,7 +32,7 @@ export const handler = observed(async (event: DynamoDBStreamEvent): Promise<Dyna
       take(record);
     } catch (error) {
       count("FailedRecords");
-      logger.error("failed", { error, event_id: record.eventID });
+      logger.error("failed", { error, event_id: record.eventID, keys: record.dynamodb?.Keys });
       if (record === event.Records[0]) throw error; // so that the function's alarms see it
       return { batchItemFailures: [{ itemIdentifier: record.dynamodb?.SequenceNumber ?? "" }] };
     }
