@@ -15,10 +15,11 @@ import pytest
 import yaml
 from cookiecutter.main import cookiecutter
 
+from emulator.accounts import EmulatedAccounts
 from foundation import terraform
 from hooks.git import git
-from rehearsal import demo
-from tests.worlds import TEMPLATE
+from rehearsal import demo, people
+from tests.worlds import FACTS, TEMPLATE
 
 EARLIER = Path(__file__).with_name("earlier.bundle")
 STATES = re.findall("refs/tags/(.+)", git(TEMPLATE, "bundle", "list-heads", str(EARLIER)))
@@ -204,6 +205,33 @@ def test_from_each_earlier_state_what_owners_do_survives(
     assert again.returncode == 0
     assert again.stdout.startswith("Nothing to do: ")
     assert git(repository, "status", "--porcelain") == ""
+
+
+def test_what_is_updated_is_linted_tested_and_packaged_and_its_pipeline_planned(
+    template: Path, founded: EmulatedAccounts, tmp_path: Path
+) -> None:
+    repository = made(template, STATES[0])
+    own(repository)
+    assert update(template, repository).returncode == 0
+    demo.commit(repository, "Update")
+    demo.install(repository)
+
+    with founded.fork() as accounts:
+        variables = os.environ | people.environment(accounts, FACTS, tmp_path)
+        variables["AWS_PROFILE"] = "acme-ops-operator"
+        for command in (
+            "make lint test package",
+            "terraform -chdir=deployment init -backend=false -lockfile=readonly",
+            "terraform -chdir=deployment validate",
+            "terraform -chdir=pipeline init -lockfile=readonly -backend-config=environments/dev.tfbackend",
+            "terraform -chdir=pipeline plan -no-color -var=function_name=hello-lambda -var=environment=dev",
+        ):
+            done = subprocess.run(
+                command.split(), cwd=repository, env=variables, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+
+    assert re.search(r"Plan: \d+ to add, 0 to change, 0 to destroy", done.stdout)
 
 
 def test_make_update_takes_the_newest_from_where_the_template_is(
