@@ -383,7 +383,7 @@ def test_an_exception_that_nothing_handles_is_told_alone(ada: Developer) -> None
     done = ada.make("local")
 
     assert json.loads(done.stdout)["errorType"] == "RuntimeError"
-    assert "metrics" not in done.stderr
+    assert "No application metrics" not in done.stderr
 
 
 def test_a_handler_that_ends_its_process_is_told(ada: Developer) -> None:
