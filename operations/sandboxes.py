@@ -71,7 +71,9 @@ def terraform(of: Sandbox, facts: dict[str, str], change: str, screen: Screen, v
                 )
             said = step.text = done.stdout or ""
             if done.returncode:
-                sys.exit(f"terraform {line[0]} failed, see above")
+                known = change == "destroy" or not re.search("already ?exist", said, re.IGNORECASE)
+                hint = "" if known else f"; make sandbox-destroy NAME={of.name} removes what is there already"
+                sys.exit(f"terraform {line[0]} failed, see above{hint}")
             ends = re.findall(r"^(?:Apply|Destroy) complete!.*", said, re.MULTILINE)
             step.text = next(iter(ends), "")
 
@@ -126,6 +128,15 @@ def left(of: Sandbox) -> Iterator[dict[str, str]]:
             yield from ({**place, "Key": item["Key"]} for item in page.get("Contents", []))
 
 
+def remove_role(name: str) -> None:
+    """Remove a role with its policies, if it is there."""
+    iam = client("iam")
+    with suppress(iam.exceptions.NoSuchEntityException):
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        iam.delete_role(RoleName=name)
+
+
 @accounts.explained()
 def destroy(name: str, verbose: bool, yes: bool) -> None:
     """Remove a sandbox and all that it has left, once a person has said so if it is another's."""
@@ -145,7 +156,11 @@ def destroy(name: str, verbose: bool, yes: bool) -> None:
         terraform(gone, facts, "destroy", screen, verbose)
     for place in left(gone):
         client("s3").delete_object(**place)
-    with suppress(logs.exceptions.ResourceNotFoundException):  # one of which Terraform knew nothing
+    # What Terraform knew nothing of.
+    if orphan := there and found(gone.full_name):
+        client("lambda").delete_function(FunctionName=gone.full_name)
+        remove_role(orphan["Role"].rpartition("/")[2])
+    with suppress(logs.exceptions.ResourceNotFoundException):
         logs.delete_log_group(logGroupName=group)
     shutil.rmtree(f"deployment/.terraform/{gone.name}", ignore_errors=True)
     print(f"{gone.full_name} is gone")

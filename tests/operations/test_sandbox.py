@@ -317,6 +317,18 @@ def test_what_is_left_of_a_sandbox_can_be_removed_and_what_never_was_is_told(ada
     assert "there is no sandbox eve; make sandboxes lists" in ada.make("sandbox-destroy", "NAME=eve").stderr
 
 
+def test_a_sandbox_whose_state_is_lost_is_told_and_can_be_removed(ada: Developer) -> None:
+    s3 = ada.world.client("s3", DEV["id"], REGION)
+    s3.delete_object(Bucket=DEV["state_bucket"], Key=f"sandboxes/{NAME}/ada.tfstate")
+
+    again = ada.make("sandbox")
+    gone = ada.make("sandbox-destroy")
+
+    assert "make sandbox-destroy NAME=ada removes what is there already" in again.stderr
+    assert f"{NAME}--sandbox-ada is gone\n" in gone.stdout, gone.stderr
+    assert [name for name in left(ada.world) if "ada" in name] == []
+
+
 # Calling and following
 
 
