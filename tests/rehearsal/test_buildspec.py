@@ -12,7 +12,6 @@ from zipfile import ZipFile
 import pytest
 
 from rehearsal import buildspec
-from tests.conftest import Bake
 from tests.worlds import TEMPLATE
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
@@ -387,16 +386,6 @@ def test_a_shell_that_this_machine_lacks_is_named(tmp_path: Path) -> None:
 def test_a_missing_buildspec_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"deploy\.yml: cannot be read: No such file"):
         buildspec.run(tmp_path, "deploy.yml", ENVIRONMENT)
-
-
-def test_a_generated_repository_s_buildspecs_are_as_documented(bake: Bake) -> None:
-    repository = bake()
-    found = {
-        str(path.relative_to(repository)): buildspec.read(path)
-        for path in [*repository.glob("*.yml"), *repository.glob("[!.]*/**/*.yml")]
-    }
-
-    assert found.keys() == {"buildspec.yml", "deployment/buildspec.yml", "pipeline/plan.yml"}
 
 
 # Terraform's installer
