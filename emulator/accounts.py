@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -102,6 +103,17 @@ class EmulatedAccounts:
     def fork(self) -> "EmulatedAccounts":
         """Return a context manager that copies this world, its journal aside, into one of its own."""
         return EmulatedAccounts(self)
+
+    def keep(self, file: Path) -> None:
+        """Write this world and its journal into a file, all of it or nothing; what runs in it is left out."""
+        with tempfile.TemporaryDirectory(dir=file.parent) as scratch:
+            draft = Path(scratch) / file.name
+            self.ask("keep", file=str(draft))
+            draft.replace(file)
+
+    def restore(self, file: Path) -> bool:
+        """Fill this world, which must be empty, from a file; return whether that was there, and whole."""
+        return bool(self.ask("restore", file=str(file)))
 
     def environment(self, account: str, region: str, role: str = PERSON) -> dict[str, str]:
         """Return the variables with which the AWS CLI, boto3 and Terraform are a role of an account.

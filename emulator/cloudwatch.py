@@ -46,7 +46,7 @@ def count_of_function(metric: str, account: str, region: str, invoked: str, vers
 def count(account: str, region: str, namespace: str, metric: str, *dimensions: dict[str, str]) -> None:
     """Count something, under each of several dimensions; the alarms that watch for it go on."""
     for each in dimensions:
-        COUNTS[account, region, namespace, metric, frozenset(each.items())].append(time.monotonic())
+        COUNTS[account, region, namespace, metric, frozenset(each.items())].append(time.time())
     evaluate(account, region)
 
 
@@ -60,7 +60,7 @@ def evaluate(account: str, region: str) -> None:
         dimensions = frozenset((str(each.name), str(each.value)) for each in alarm.dimensions)
         times = COUNTS.get((account, region, alarm.namespace, alarm.metric_name, dimensions), [])
         seconds = alarm.period * alarm.evaluation_periods / 60 * PACE["minute"]
-        recent = sum(when > time.monotonic() - seconds for when in times)
+        recent = sum(when > time.time() - seconds for when in times)
         state = "ALARM" if recent > alarm.threshold else "OK"
         if state == alarm.state_value:
             continue

@@ -6,7 +6,6 @@ be asked for as from CodePipeline itself.
 https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.html
 """
 
-import itertools
 import json
 import uuid
 from dataclasses import asdict, dataclass, field
@@ -78,7 +77,6 @@ class Job:
 
 
 EXECUTIONS: dict[str, Execution] = {}
-ARRIVALS = itertools.count(1)
 JOBS: dict[str, Job] = {}
 
 
@@ -157,7 +155,8 @@ def arrive(execution: Execution, stage: str) -> None:
 
     Of two that wait at a stage, SUPERSEDED keeps the newer.
     """
-    execution.stage, execution.before, execution.arrived = "", stage, next(ARRIVALS)
+    execution.stage, execution.before = "", stage
+    execution.arrived = 1 + max(each.arrived for each in EXECUTIONS.values())
     enter(execution)
     pipeline = stored(execution.account, execution.region, execution.pipeline)
     if pipeline.get("executionMode", "SUPERSEDED") == "SUPERSEDED":

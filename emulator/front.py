@@ -55,6 +55,7 @@ from emulator import (
     scheduler,
     secretsmanager,
     servicequotas,
+    snapshot,
     sqs,
     ssm,
     streams,
@@ -88,6 +89,7 @@ class Front:
 
     def __init__(self, judge: Judge = lambda call: []) -> None:
         """Begin an empty world."""
+        snapshot.note_places()
         self.judge, self.enforcing = judge, True
         self.moto = DomainDispatcherApplication(create_backend_app)
         self.entries: list[JournalEntry] = []
@@ -213,6 +215,15 @@ class Front:
                 result = [asdict(entry) for entry in self.entries]
             case "fork":
                 result = self.fork()
+            case "keep":
+                with self.world:
+                    result = Path(arguments["file"]).write_bytes(snapshot.taken(self.entries))
+            case "restore":
+                result = False
+                with self.world, suppress(FileNotFoundError):
+                    kept = Path(arguments["file"]).read_bytes()
+                    if result := snapshot.whole(kept):
+                        self.entries = snapshot.restored(kept)
             case "end":
                 os._exit(0)
         return Response(json.dumps(result), mimetype="application/json")

@@ -19,7 +19,7 @@ READ: dict[tuple[str, str], list[float]] = defaultdict(list)  # by account and r
 @replaces(LogsBackend, "filter_log_events", rests=doc("general/latest/gr/cwl_region.html"))
 def filter_log_events(backend: LogsBackend, original: Any, *args: Any, **kwargs: Any) -> Any:
     """Refuse to read too often. AWS does, moto does not: https://repost.aws/knowledge-center/cloudwatch-logs-throttling."""
-    now, place = time.monotonic(), (backend.account_id, backend.region_name)
+    now, place = time.time(), (backend.account_id, backend.region_name)
     READ[place] = [when for when in READ[place] if when > now - 1]
     if len(READ[place]) >= READS_IN_A_SECOND:
         raise AwsError("ThrottlingException", "Rate exceeded", 400)

@@ -4,14 +4,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 While a function is changed, AWS answers invocations with what was there before; here what is new answers.
 """
 
-import time
 from typing import Any
 from urllib.parse import unquote
 
 from moto.awslambda.models import LambdaFunction, LambdaStorage
 from moto.awslambda.responses import LambdaResponse
 
-from emulator.calls import PACE, AwsError, doc
+from emulator.calls import PACE, AwsError, doc, now
 from emulator.mends import replaces
 
 PENDING = 0.1  # minutes until what is made or changed is there; AWS takes seconds, and does not say how many
@@ -21,12 +20,12 @@ NOT_NOW = "The operation cannot be performed at this time. "
 
 def soon() -> float:
     """Return when something that begins now will be there."""
-    return time.monotonic() + PENDING * PACE["minute"]
+    return now() + PENDING * PACE["minute"]
 
 
 def check_active(function: Any) -> None:
     """Refuse what needs a function or version that is active. Raises AwsError."""
-    if time.monotonic() < function.active_from:
+    if now() < function.active_from:
         message = f"{NOT_NOW}The function is currently in the following state: Pending"
         raise AwsError("ResourceConflictException", message, 409)
 
@@ -62,10 +61,10 @@ replaces(LambdaFunction, "update_function_code", rests=STATES)(change)
 def get_function(function: Any, original: Any, on_create: bool = False) -> dict[str, Any]:
     """Return a function with its state. AWS has more states than moto's Active."""
     configuration: dict[str, Any] = original(function, on_create)
-    if time.monotonic() < function.active_from:
+    if now() < function.active_from:
         configuration |= {"State": "Pending", "StateReasonCode": "Creating"}
         configuration["StateReason"] = "The function is being created."
-    if time.monotonic() < function.updated_from:
+    if now() < function.updated_from:
         configuration["LastUpdateStatus"] = "InProgress"
     return configuration
 
@@ -74,7 +73,7 @@ def change_what_is_there(response: Any, original: Any) -> Any:
     """Refuse to change or publish a function that is being made or changed. AWS does, moto does not look."""
     function = response.backend.get_function(unquote(response.path.rsplit("/", 2)[-2]))
     check_active(function)
-    if time.monotonic() < function.updated_from:
+    if now() < function.updated_from:
         message = f"{NOT_NOW}An update is in progress for resource: {function.function_arn}"
         raise AwsError("ResourceConflictException", message, 409)
     return original(response)

@@ -129,10 +129,12 @@ def main(
     values = {
         "DESCRIPTION_JSON": json.dumps(answers["description"], ensure_ascii=False),
         "DESCRIPTION_MARKDOWN": markdown(answers["description"]),
+        "DOCS": f"{address.removesuffix('.git')}/blob/HEAD/docs",
         "ENVIRONMENTS": table(accounts),
         "ENVIRONMENT_NAMES": " ".join(each["name"] for each in accounts["environments"]),
         "FUNCTION": answers["function_name"],
         "ORGANIZATION": accounts["organization"],
+        "OWNER": accounts["github_owner"],
         "OPS_STATE_BUCKET": accounts["ops"]["state_bucket"],
         "PACKAGE": answers["function_name"].replace("-", "_"),
         "PROFILES": profiles(accounts).rstrip(),
@@ -158,6 +160,7 @@ def main(
         os.path.join(trigger, "files"),
     ):
         lay(layer, values, environments)
+    print(f"{answers['function_name']}/ is there. Its README.md begins with what to do next.")
 
 
 if __name__ == "__main__":

@@ -2,18 +2,32 @@
 
 import argparse
 import json
-import os
 import shlex
 import signal
 import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from emulator.accounts import EmulatedAccounts
-from hooks.git import GitError
+from hooks.git import GitError, git
 from rehearsal import people, report
 from rehearsal.outcome import Rehearsal, as_json
-from rehearsal.rehearse import Options, RehearsalError, emulation, provide_terraform, rehearse
+from rehearsal.pipelines import Walker
+from rehearsal.rehearse import (
+    Options,
+    RehearsalError,
+    emulation,
+    provide_terraform,
+    rehearse,
+    shown,
+    terraform_s_folder,
+)
 from screen import Screen
+
+LOOK = 0.5  # seconds between two looks for what has started
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -53,7 +67,7 @@ def main(given: list[str] | None = None) -> int:
             conclude(rehearsal, screen, said.report.resolve())
             if said.json:
                 print(json.dumps(as_json(rehearsal), indent=2))
-            if said.keep:
+            if said.keep and not rehearsal.unbuilt:
                 keep(world, rehearsal, folder, screen)
     except (GitError, RehearsalError) as error:
         print(f"rehearse: {error}", file=sys.stderr)
@@ -78,23 +92,84 @@ def conclude(rehearsal: Rehearsal, screen: Screen, page: Path) -> None:
     screen.parts(rehearsal.seconds, rehearsal.total)
     screen.say(f"\n{page}")
     if rehearsal.problem:
-        cause, _, _ = rehearsal.problem.partition("\n")
-        screen.say(f"\n{cause}\n{report.advice(rehearsal.problem)}")
+        screen.say(f"\n{report.in_short(rehearsal.problem)}\n{report.advice(rehearsal.problem)}")
     screen.verdict(not rehearsal.problem, rehearsal.verdict)
 
 
 def keep(world: EmulatedAccounts, rehearsal: Rehearsal, folder: Path, screen: Screen) -> None:
-    """Leave the accounts up until the user ends us, and say how to reach them."""
-    variables = people.environment(world, rehearsal.facts, folder) | {"PATH": os.environ["PATH"]}
-    file = folder / "environment.sh"
-    file.write_text(
-        "for name in $(env | sed -n 's/^\\(AWS_[A-Z_]*\\)=.*/\\1/p'); do unset $name; done\n"
-        + "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
-    )
+    """Leave the accounts up until the user ends us, say how to reach them, and go on walking what starts."""
+    file = environment_file(world, rehearsal, folder)
     first = rehearsal.facts["environments"][0]["name"]
     profile = f"{rehearsal.facts['organization']}-{first}-reader"
-    screen.say("\nThe emulated accounts stay up until you press Ctrl-C. In another terminal, type:\n")
-    screen.say(f"  . {file}\n")
-    screen.say("From then on make and the AWS CLI reach them by the profiles of README.md, for example:\n")
-    screen.say(f"  aws --profile {profile} codepipeline get-pipeline-state --name {rehearsal.function}")
-    signal.pause()
+    screen.say(
+        f"""
+The emulated accounts stay up until you press Ctrl-C here. In another terminal, type:
+
+  . {file}
+
+From then on make and the AWS CLI reach them by the profiles of README.md, until you type leave_rehearsal:
+
+  aws --profile {profile} codepipeline get-pipeline-state --name {rehearsal.function}
+
+What you push goes its way as from GitHub, and people are asked for approvals, by AWS's API:
+
+  git push {folder / "github"} HEAD:main
+"""
+    )
+    go_on(world, rehearsal, folder / "github", screen)
+
+
+def environment_file(world: EmulatedAccounts, rehearsal: Rehearsal, folder: Path) -> Path:
+    """Return a file to source, by which a shell reaches the accounts, and leaves them by leave_rehearsal."""
+    variables = people.environment(world, rehearsal.facts, folder)
+    forget = "for name in $(env | sed -n 's/^\\(AWS_[A-Z_]*\\)=.*/\\1/p'); do unset $name; done"
+    file = folder / "environment.sh"
+    lines = [
+        "if command -v leave_rehearsal >/dev/null; then leave_rehearsal; fi",
+        "rehearsal_before=$(export -p | sed 's/^declare -x /export /')",
+        f"leave_rehearsal() {{ {forget}; unset {' '.join(variables)}; rehearsal_here=$(pwd)",
+        'eval "$rehearsal_before"; cd "$rehearsal_here"; unset rehearsal_before rehearsal_here',
+        "unset -f leave_rehearsal; }",
+        forget,
+        *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
+        f'export PATH={shlex.quote(str(terraform_s_folder()))}:"$PATH"',
+    ]
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def go_on(
+    world: EmulatedAccounts,
+    rehearsal: Rehearsal,
+    github: Path,
+    screen: Screen,
+    until: Callable[[], bool] = lambda: False,
+) -> None:
+    """Walk what starts in the pipelines, by pushes to a repository or otherwise.
+
+    until: asked whether that is enough.
+    """
+    git(github, "config", "receive.denyCurrentBranch", "ignore")
+    repositories = {f"{rehearsal.facts['github_owner']}/{rehearsal.function}": github}
+    last = "" if rehearsal.accounts == rehearsal.facts["environments"] else rehearsal.accounts[-1]["id"]
+    region, first = rehearsal.facts["region"], rehearsal.facts["environments"][0]["id"]
+    pipelines = world.client("codepipeline", first, region)
+
+    def push() -> None:
+        known = git(github, "rev-parse", "refs/heads/main")
+        while True:
+            time.sleep(LOOK)
+            commit = git(github, "rev-parse", "refs/heads/main")
+            if commit != known:
+                source = {"actionName": "Source", "revisionType": "COMMIT_ID", "revisionValue": commit}
+                pipelines.start_pipeline_execution(name=rehearsal.function, sourceRevisions=[source])
+            known = commit
+
+    threading.Thread(target=push, daemon=True).start()
+    while not until():
+        with ExitStack() as end:
+            walker = Walker(world, region, repositories, lambda approval: None, last=last)
+            walker.memory = rehearsal.memory
+            walker.on_run = shown(rehearsal, screen, end)
+            walker.walk([account["id"] for account in rehearsal.accounts])
+        time.sleep(LOOK)

@@ -36,6 +36,22 @@ OF_FUNCTION = {
     "-verifier": ("pipeline/verifier.tf", "var.function_name", "${local.here}"),
 }
 
+# What AWS names when it makes it, and will name otherwise the next time: versions, identifiers, times.
+MADE = [
+    (re.compile(pattern), general)
+    for pattern, general in {
+        r"(:(?:function|layer):[\w-]+):(\d+|\$LATEST)$": r"\1:*",
+        r":log-stream:.*": ":*",
+        r"(:secret:.+)-\w{6}$": r"\1-??????",
+        r"/stream/[\d:.T-]+": "/stream/*",
+        r"(/consumer/[^:]+):\d+$": r"\1:*",
+        r"/((?:api|authorizer|deployment|integration|route)s)/\w+": r"/\1/*",
+        r"\beni-[0-9a-f]+": "*",
+        r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}": "*",
+        r"[0-9a-f]{64}": "*",
+    }.items()
+]
+
 # The policies of triggers are called like the files in which they stand.
 OF_TRIGGERS = {"trigger", *(path.name for path in (Path(triggers.__file__).parent / "shared").iterdir())}
 
@@ -107,14 +123,18 @@ def merged(wanted: dict[str, set[str]]) -> list[tuple[list[str], list[str]]]:
 
 
 def expression(suffix: str, resource: str, function: str, facts: dict[str, Any]) -> str:
-    """Return a resource's ARN as a function's Terraform writes it."""
+    """Return a resource's ARN as a function's Terraform writes it, for whatever AWS calls the next one."""
     _, called, here = OF_FUNCTION[suffix]
     text = re.sub(r"^(arn:aws:\w+:)[\w-]+:\d{12}:", rf"\1{here}:", resource)
     text = re.sub(r"^(arn:aws:\w+::)\d{12}:", r"\1${local.account.id}:", text)
+    for made, general in MADE:
+        text = made.sub(general, text)
     for environment in facts["environments"]:
+        stored = f"{environment['artifacts_bucket']}-pipelines/"  # under PIPELINE/ARTIFACT/, by chance
+        text = re.sub(rf"({stored}[^/]+/[^/]+)/\w+$", r"\1/*", text)
         for bucket in "artifacts_bucket", "state_bucket":
             text = text.replace(environment[bucket], f"${{local.account.{bucket}}}")
-    return text.replace(function, f"${{{called}}}")
+    return re.sub(rf"(?<![\w-]){function}(?!\w)", f"${{{called}}}", text)
 
 
 def statement(suffix: str, number: int, actions: list[str], resources: list[str]) -> str:

@@ -1,5 +1,6 @@
 """The foundation, applied to emulated accounts as `make foundation` does, but side by side."""
 
+import hashlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from emulator.accounts import EmulatedAccounts
 from rehearsal.processes import started
 
 TEMPLATE = Path(__file__).parents[1]
+WORLDS_KEPT = 5
 
 
 class FoundationError(Exception):
@@ -59,16 +62,58 @@ def bootstrap(world: EmulatedAccounts, facts: dict[str, Any]) -> None:
         world.ask("stack", **place, template=template, parameters=parameters)
 
 
+def cached(facts: dict[str, Any]) -> Path:
+    """Return where a world with the foundation is kept, by all that makes it.
+
+    facts: what an accounts file says.
+    """
+    made_by = [TEMPLATE / room for room in ("emulator", "foundation", "hooks")]
+    files = sorted(
+        file
+        for folder in made_by
+        for file in folder.rglob("*")
+        if file.is_file() and not {"build", ".terraform", "__pycache__"} & {*file.parts}
+    )
+    content = [hashlib.sha256(file.read_bytes()).hexdigest() for file in [*files, Path(__file__)]]
+    installed = sorted(f"{each.name} {each.version}" for each in metadata.distributions())
+    version = ["terraform", "version"]
+    terraform_s = subprocess.check_output(version, stderr=subprocess.DEVNULL, text=True)
+    names = [str(file.relative_to(TEMPLATE)) for file in files]
+    key = repr((facts, names, content, installed, sys.version, terraform_s))
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lambda-template/worlds"
+    return folder / f"{hashlib.sha256(key.encode()).hexdigest()}.world"
+
+
+def keep(world: EmulatedAccounts, file: Path) -> None:
+    """Keep a world with the foundation, and of others those that have been kept or used last."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    world.keep(file)
+    for oldest in sorted(file.parent.glob("*.world"), key=lambda each: -each.stat().st_mtime)[WORLDS_KEPT:]:
+        oldest.unlink(missing_ok=True)
+
+
+def restore(world: EmulatedAccounts, file: Path) -> bool:
+    """Fill an empty world from what is kept; return whether there was anything to take."""
+    if not file.exists() or not world.restore(file):
+        return False
+    file.touch()
+    return True
+
+
 class Applying:
-    """The foundation, being applied to all accounts of a world.
+    """The foundation, being applied to accounts of a world.
 
     Terraform's provider looks for most of a minute at lifecycle rules, and for half of one at queues, which
     nothing else waits for: so it is told when an account stands, and at the end one must wait for the rest.
     """
 
-    def __init__(self, world: EmulatedAccounts, facts: dict[str, Any], folder: Path) -> None:
-        """Prepare; facts: what an accounts file says. folder: to work in."""
+    def __init__(
+        self, world: EmulatedAccounts, facts: dict[str, Any], folder: Path, names: list[str] | None = None
+    ) -> None:
+        """Prepare; facts: what an accounts file says. folder: to work in. names: of some environments."""
         self.world, self.facts, self.folder = world, facts, folder
+        self.before: list[str] = []  # the command, such as nice
+        self.names = names or [environment["name"] for environment in facts["environments"]]
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._end = ExitStack()
 
@@ -83,30 +128,38 @@ class Applying:
     def _start(self, name: str) -> None:
         line, environment, place = command(self.world, self.facts, self.folder / name)
         with (place / "output").open("w") as output:
-            process = started([*line, name], cwd=place, env=environment, stdout=output, stderr=output)
+            process = started(
+                [*self.before, *line, name], cwd=place, env=environment, stdout=output, stderr=output
+            )
             self._processes[name] = self._end.enter_context(process)
 
-    def stand(self, on_start: Callable[[str], object] = lambda name: None) -> Iterator[str]:
+    def stand(
+        self,
+        on_start: Callable[[str], object] = lambda name: None,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> Iterator[str]:
         """Begin, and yield the accounts, each when all of it stands, lifecycle rules aside.
 
         ops comes first, and the rest as soon as there is a bucket for their state. on_start: told of each
-        account as it begins. Raises FoundationError.
+        account as it begins. meanwhile: called often. Raises FoundationError.
         """
         on_start("ops")
         self._start("ops")
         ops = self.facts["ops"]
         s3 = self.world.client("s3", ops["id"], self.facts["region"])
         while not self._ended("ops") and not exists(s3, ops["state_bucket"]):
+            meanwhile()
             time.sleep(0.1)
-        for environment in self.facts["environments"]:
-            on_start(environment["name"])
-            self._start(environment["name"])
+        for name in self.names:
+            on_start(name)
+            self._start(name)
         waiting = set(self._processes)
         while waiting:
             for name in sorted(waiting):
                 if self._ended(name) or stands(self.folder / name / "output"):
                     waiting.remove(name)
                     yield name
+            meanwhile()
             time.sleep(0.1)
 
     def wait(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from emulator.accounts import JournalEntry
 from emulator.calls import Check
-from rehearsal.actions.action import Run
+from rehearsal.actions.action import Memory, Run
 
 Sent = tuple[str, str, str]  # into a trigger: environment, event, what has become of it
 
@@ -19,7 +19,8 @@ class Rehearsal:
     what runs where. sent: what was put into the trigger. problem: why the last environment does not run the
     commit's package, empty if it does. denied: what roles tried and may not do, with where to change that.
     to_paste: the statements that they lack, by file. unused: by role and statement, what nothing has used.
-    claims: what the emulator claims of AWS, as the command claimed tells it.
+    claims: what the emulator claims of AWS, as the command claimed tells it. again: the runs of a second
+    release, which follows the first in a copy of the accounts. memory: what executions pass on, by execution.
     """
 
     function: str
@@ -30,6 +31,8 @@ class Rehearsal:
     seconds: dict[str, float] = field(default_factory=dict)
     total: float = 0
     runs: list[Run] = field(default_factory=list)
+    again: list[Run] = field(default_factory=list)
+    memory: dict[str, Memory] = field(default_factory=dict)
     release: dict[str, str] = field(default_factory=dict)
     running: list[dict[str, str]] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
@@ -39,6 +42,18 @@ class Rehearsal:
     denied: list[tuple[Check, str]] = field(default_factory=list)
     to_paste: dict[str, str] = field(default_factory=dict)
     unused: list[tuple[str, str, list[str]]] = field(default_factory=list)
+
+    @property
+    def accounts(self) -> list[dict[str, Any]]:
+        """Return the environments that are rehearsed."""
+        names = [environment["name"] for environment in self.facts["environments"]]
+        accounts: list[dict[str, Any]] = self.facts["environments"][: names.index(self.last) + 1]
+        return accounts
+
+    @property
+    def unbuilt(self) -> bool:
+        """Return whether the commit did not build before there was anything to build it."""
+        return bool(self.problem) and "pipelines" not in self.seconds
 
     def name(self, account: str) -> str:
         """Return what an account is called."""
@@ -53,11 +68,11 @@ class Rehearsal:
     @property
     def failures(self) -> list[Run]:
         """Return the runs that failed, but for those of new pipelines that wait for a release."""
-        return [run for run in self.runs if run.status == "Failed" and not run.waits]
+        return [run for run in self.runs + self.again if run.status == "Failed" and not run.waits]
 
 
 def as_json(rehearsal: Rehearsal) -> dict[str, Any]:
     """Return a rehearsal for machines, without the calls that were made."""
     facts = asdict(rehearsal)
-    del facts["journal"], facts["facts"]
+    del facts["journal"], facts["facts"], facts["memory"]
     return facts

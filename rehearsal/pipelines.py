@@ -34,11 +34,12 @@ class Walker(Walk):
     """Walks the pipelines of a world.
 
     on_run: told of each run of an action as it begins and as it ends, by the thread that walks its execution.
-    runs: all of them.
+    runs: all of them. last: an account whose pipeline ends before it promotes.
     """
 
     on_run: Callable[[Run], None] = lambda run: None
     runs: list[Run] = field(default_factory=list)
+    last: str = ""
 
     def walk(self, accounts: list[str]) -> None:
         """Walk what is in progress in these accounts, and what follows from it, until nothing is.
@@ -100,6 +101,11 @@ class Walker(Walk):
         stages = [stage["name"] for stage in pipeline["stages"]]
         begin, kept = stages.index(execution["stage"] or execution["before"]), execution["kept"]
         for stage in pipeline["stages"][begin:]:
+            if execution["account"] == self.last and promotes(stage):
+                self.world.ask(
+                    "finish", execution=execution["id"], status="Stopped", summary="not to promote"
+                )
+                return
             if not self.enter(execution, stage["name"]):
                 return
             for action in sorted(stage["actions"], key=lambda action: action.get("runOrder", 1)):
@@ -151,3 +157,8 @@ class Walker(Walk):
         with self._changed:
             self._look()
         return run.status == "Succeeded"
+
+
+def promotes(stage: dict[str, Any]) -> bool:
+    """Return whether a stage hands a release on."""
+    return any(action["actionTypeId"]["provider"] == "Lambda" for action in stage["actions"])

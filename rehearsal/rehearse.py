@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,8 +23,10 @@ from emulator.judge import grants
 from emulator.judge.policies import name
 from foundation import terraform
 from hooks.git import GitError, clean, git
-from rehearsal import denials, foundation, report, secrets, trigger
+from rehearsal import aws, denials, foundation, report, secrets, trigger
 from rehearsal.actions.action import Approval, Run
+from rehearsal.actions.builds import before_its_pipeline
+from rehearsal.early import EarlyBuild, RedError, may_begin
 from rehearsal.foundation import FoundationError
 from rehearsal.outcome import Rehearsal
 from rehearsal.pipelines import Walker
@@ -32,6 +34,11 @@ from rehearsal.processes import started
 from screen import Screen, Step
 
 UNHOOKED = "; where cookiecutter may not run hooks, it makes none: generate it with --accept-hooks yes"
+COMMITTER = (
+    *("-c", "user.name=rehearsal", "-c", "user.email=rehearsal@example.com"),
+    *("-c", "commit.gpgsign=false"),
+)
+LOOK = 0.2  # seconds between two looks at the build while something else is done
 SHOWN = 4000  # characters of what a failed command printed
 
 
@@ -41,12 +48,13 @@ class RehearsalError(Exception):
 
 @dataclass
 class Options:
-    """What to rehearse, up to which environment, with which answer to approvals, and which commit."""
+    """What to rehearse, up to which environment, with which answer to approvals, which commit, how often."""
 
     repository: Path
     until: str | None = None
     approve: bool = True
     commit: str = "HEAD"
+    releases: int = 2
 
 
 @contextmanager
@@ -61,9 +69,14 @@ def emulation() -> Iterator[tuple[EmulatedAccounts, Path]]:
             os.environ["TMPDIR"] = before
 
 
+def terraform_s_folder() -> Path:
+    """Return where Terraform is put if it is not on this machine."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lambda-template/bin"
+
+
 def provide_terraform(repository: Path, screen: Screen) -> None:
     """Put the repository's Terraform on PATH, for us and all that we start. Raises RehearsalError."""
-    place = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "lambda-template/bin"
+    place = terraform_s_folder()
     os.environ["PATH"] = f"{place}{os.pathsep}{os.environ['PATH']}"
     script = repository / "deployment/install-terraform.sh"
     if script.is_file():
@@ -86,29 +99,92 @@ def rehearse(options: Options, screen: Screen, world: EmulatedAccounts, folder: 
     """
     began = time.monotonic()
     rehearsal = begin(options, screen)
-    accounts = ["ops", *(environment["name"] for environment in rehearsal.facts["environments"])]
-    screen.expect([*((account, "foundation") for account in accounts), ("all", "pipelines")])
-    world.ask("enforce")
-    founding = foundation.Applying(world, rehearsal.facts, folder / "foundation")
-    try:
-        if is_founded(world, rehearsal.facts):
-            promote(rehearsal, options, screen, world, folder)
-        else:
-            with founding:
-                with timed(rehearsal, "foundation"):
-                    stand(founding, screen)
-                promote(rehearsal, options, screen, world, folder)
-                with part(rehearsal, screen, "lifecycle rules"):
-                    founding.wait()
-    except FoundationError as error:
-        raise RehearsalError(str(error)) from None
-    rehearsal.journal, rehearsal.claims = world.journal(), world.ask("claimed")
+    names = [account["name"] for account in rehearsal.accounts]
+    screen.expect([*((name, "foundation") for name in names), ("all", "pipelines")])
+    with begun(rehearsal, options, world, folder) as early:
+        try:
+            with founded(rehearsal, screen, world, folder, early), aws.loaded(folder) as cli:
+                walker = prepare(rehearsal, options, world, folder, early)
+                promote(rehearsal, screen, replace(walker, aws=cli), options.releases)
+        except RedError:
+            assert early  # noqa: S101
+            tell_of_red(rehearsal, screen, early)
+        except FoundationError as error:
+            raise RehearsalError(str(error)) from None
+    rehearsal.claims = world.ask("claimed")
     rehearsal.total = time.monotonic() - began
     return rehearsal
 
 
-def stand(founding: foundation.Applying, screen: Screen) -> None:
-    """Wait until the foundation stands in all accounts. Raises FoundationError."""
+@contextmanager
+def begun(
+    rehearsal: Rehearsal, options: Options, world: EmulatedAccounts, folder: Path
+) -> Iterator[EarlyBuild | None]:
+    """Begin the build of the commit, if all that it is told is known by now, for as long as the `with`."""
+    if not may_begin(options.repository, rehearsal.revision):
+        yield None
+        return
+    place = folder / "early"
+    place.mkdir()
+    variables = before_its_pipeline(world, rehearsal.facts, rehearsal.function, rehearsal.revision, place)
+    with EarlyBuild(options.repository, rehearsal.revision, place, variables) as early:
+        yield early
+
+
+def tell_of_red(rehearsal: Rehearsal, screen: Screen, early: EarlyBuild) -> None:
+    """Say that the commit does not build, before there is anything to build it."""
+    first = rehearsal.facts["environments"][0]
+    said = f"{rehearsal.function}-build: {early.problem}"
+    run = Run(first["id"], rehearsal.function, "", "Build", "Build", "Failed", said, early.seconds)
+    run.commands, run.notes = early.build.commands, early.build.notes
+    rehearsal.runs.append(run)
+    with ExitStack() as end:
+        shown(rehearsal, screen, end)(run)
+    rehearsal.running = [{"environment": each["name"]} for each in rehearsal.facts["environments"]]
+    rehearsal.problem = problem(rehearsal)
+    rehearsal.seconds["build"] = early.seconds
+
+
+@contextmanager
+def founded(
+    rehearsal: Rehearsal,
+    screen: Screen,
+    world: EmulatedAccounts,
+    folder: Path,
+    early: EarlyBuild | None,
+) -> Iterator[None]:
+    """Give a world the foundation: what is kept of it, else a new one.
+
+    A new one is made in accounts of its own, where Terraform's provider may go on looking at it once it
+    stands: until the end of the `with` statement. What is kept of it then has nothing of a function.
+    early: looked after until it stands. Raises FoundationError and RedError.
+    """
+    facts, kept = rehearsal.facts, foundation.cached(rehearsal.facts)
+    if is_founded(world, facts) or foundation.restore(world, kept):
+        world.ask("enforce")
+        yield
+        return
+    names = [account["name"] for account in rehearsal.accounts]
+    with EmulatedAccounts() as origin:
+        origin.ask("enforce")
+        with foundation.Applying(origin, facts, folder / "foundation", names) as founding:
+            founding.before = ["nice"] if early else []  # a person waits for the tests that run meanwhile
+            with timed(rehearsal, "foundation"):
+                stand(founding, screen, early.check if early else lambda: None)
+                origin.keep(folder / "standing.world")
+                world.restore(folder / "standing.world")
+                world.ask("enforce")
+            yield
+            with part(rehearsal, screen, "lifecycle rules"):
+                founding.wait()
+        if rehearsal.accounts == facts["environments"]:
+            foundation.keep(origin, kept)
+
+
+def stand(
+    founding: foundation.Applying, screen: Screen, meanwhile: Callable[[], object] = lambda: None
+) -> None:
+    """Wait until the foundation stands in its accounts. meanwhile: called often. Raises FoundationError."""
     steps: dict[str, Step] = {}
 
     with ExitStack() as end:
@@ -117,64 +193,125 @@ def stand(founding: foundation.Applying, screen: Screen) -> None:
             steps[account] = end.enter_context(screen.step(account, "foundation"))
 
         try:
-            for account in founding.stand(begin):
+            for account in founding.stand(begin, meanwhile):
                 steps[account].end()
-        except FoundationError as error:
+        except (FoundationError, RedError) as error:
             for account, step in steps.items():
-                step.end("failed" if account == error.account else "stopped")
+                step.end("failed" if account == getattr(error, "account", "") else "stopped")
             raise
 
 
-def promote(
-    rehearsal: Rehearsal, options: Options, screen: Screen, world: EmulatedAccounts, folder: Path
-) -> None:
-    """Apply the pipelines and walk them. Raises RehearsalError."""
-    accounts = selected(rehearsal.facts, options.until)
-    github, people = folder / "github", folder / "people"
+def prepare(
+    rehearsal: Rehearsal, options: Options, world: EmulatedAccounts, folder: Path, early: EarlyBuild | None
+) -> Walker:
+    """Return what walks the pipelines once they are there, with what is on GitHub."""
+    github = folder / "github"
     git(folder, "clone", "--quiet", str(options.repository), str(github))
     git(github, "checkout", "--quiet", "-B", "main", rehearsal.revision)
-    git(folder, "clone", "--quiet", str(github), str(people))
-    with part(rehearsal, screen, "pipelines") as step:
-        apply_pipelines(world, rehearsal.facts, people, folder)
-        step.text = f"{len(rehearsal.facts['environments'])} applied"
-
-    missing = [*secrets.put_placeholders(world, rehearsal.facts, github, rehearsal.function)]
-    if missing:
-        screen.say(f"A placeholder stands for the secrets {', '.join(missing)}.")
 
     def decide(approval: Approval) -> tuple[bool, str]:
         return options.approve, "rehearsed" if options.approve else "rejected in a rehearsal"
 
-    owner = rehearsal.facts["github_owner"]
-    repositories = {f"{owner}/{rehearsal.function}": github}
-    walker = Walker(world, rehearsal.facts["region"], repositories, decide, runs=rehearsal.runs)
-    with timed(rehearsal, "walk"), ExitStack() as end:
-        # A new pipeline runs at once: those that wait for a release do so before there is one, and unseen.
-        walker.walk([account["id"] for account in accounts[1:]])
-        screen.expect(actions(world, rehearsal, accounts))
-        walker.on_run = shown(rehearsal, screen, end)
-        for run in rehearsal.failures:
-            walker.on_run(run)
-        walker.walk([account["id"] for account in accounts])
+    repositories = {f"{rehearsal.facts['github_owner']}/{rehearsal.function}": github}
+    kept: Any = {"runs": rehearsal.runs, "memory": rehearsal.memory}
+    walker = Walker(world, rehearsal.facts["region"], repositories, decide, early=early, **kept)
+    if rehearsal.accounts != rehearsal.facts["environments"]:
+        walker.last = rehearsal.accounts[-1]["id"]
+    return walker
 
+
+def promote(rehearsal: Rehearsal, screen: Screen, walker: Walker, releases: int) -> None:
+    """Apply the pipelines and walk them, for so many releases. Raises RehearsalError."""
+    world, accounts = walker.world, rehearsal.accounts
+    facts = rehearsal.facts | {"environments": accounts}
+    (github,) = walker.repositories.values()
+    folder, people = github.parent, github.with_name("people")
+    git(folder, "clone", "--quiet", str(github), str(people))
+    with part(rehearsal, screen, "pipelines") as step:
+        meanwhile = walker.early.check if walker.early else lambda: None
+        apply_pipelines(world, facts, people, folder, meanwhile)
+        step.text = f"{len(accounts)} applied"
+
+    missing = [*secrets.put_placeholders(world, facts, github, rehearsal.function)]
+    if missing:
+        screen.say(f"A placeholder stands for the secrets {', '.join(missing)}.")
+
+    with begun_again(rehearsal, walker) if releases > 1 else nullcontext() as second:
+        with timed(rehearsal, "walk"), ExitStack() as end:
+            # A new pipeline runs at once: those that wait for a release do so before there is one, unseen.
+            walker.walk([account["id"] for account in accounts[1:]])
+            screen.expect(actions(world, rehearsal))
+            walker.on_run = shown(rehearsal, screen, end)
+            for run in rehearsal.failures:
+                walker.on_run(run)
+            walker.walk([account["id"] for account in accounts])
+        denied = conclude_first(rehearsal, screen, walker)
+        if second and not rehearsal.problem:
+            screen.say("\nA second release, in a copy of these accounts:")
+            with timed(rehearsal, "second release"):
+                denied += release_again(rehearsal, screen, second)
+    screen.expect([("all", "permissions"), ("all", "lifecycle rules")])
+    with part(rehearsal, screen, "permissions") as step:
+        weigh(rehearsal, world, denied)
+        step.text = f"{len(rehearsal.denied)} denied"
+
+
+def conclude_first(rehearsal: Rehearsal, screen: Screen, walker: Walker) -> list[Check]:
+    """Note what has become of the release, and of what is put into its trigger; return what was denied."""
+    world, (github,) = walker.world, walker.repositories.values()
     rehearsal.running = [what_runs(world, rehearsal, account) for account in rehearsal.facts["environments"]]
     rehearsal.release = built(world, rehearsal, walker)
-    rehearsal.problem = problem(rehearsal, accounts[-1])
-    screen.expect([("all", "permissions"), ("all", "lifecycle rules")])
+    rehearsal.problem = problem(rehearsal)
+    denied = lacked(rehearsal, world, walker)
     if found := trigger.chosen(github):
         with part(rehearsal, screen, "trigger") as step:
             rehearsal.sent = trigger.use(found, rehearsal, world, github)
             step.text = f"{len(rehearsal.sent)} events put into it"
-    with part(rehearsal, screen, "permissions") as step:
-        weigh(rehearsal, world, walker)
-        step.text = f"{len(rehearsal.denied)} denied"
+    rehearsal.journal = world.journal()
+    return denied
 
 
-def actions(
-    world: EmulatedAccounts, rehearsal: Rehearsal, accounts: list[dict[str, Any]]
-) -> Iterator[tuple[str, str, str]]:
+@contextmanager
+def begun_again(rehearsal: Rehearsal, first: Walker) -> Iterator[Walker]:
+    """Yield what walks a second release, of one more file; its build begins after the first's."""
+    ((repository, github),) = first.repositories.items()
+    folder, place = github.with_name("again"), github.with_name("early-again")
+    git(github.parent, "clone", "--quiet", str(github), str(folder))
+    (folder / "src").mkdir(exist_ok=True)
+    (folder / "src/second-release.txt").write_text("So that this package is another one.\n")
+    git(folder, "add", "--all")
+    git(folder, *COMMITTER, "commit", "--quiet", "--no-verify", "--message", "A second release")
+    own: Any = {"repositories": {repository: folder}, "memory": {}, "runs": rehearsal.again}
+    if first.early is None:
+        yield replace(first, **own)
+        return
+    place.mkdir()
+    revision = git(folder, "rev-parse", "HEAD")
+    variables = before_its_pipeline(first.world, rehearsal.facts, rehearsal.function, revision, place)
+    with EarlyBuild(folder, revision, place, variables, first.early) as early:
+        yield replace(first, **own, early=early)
+
+
+def release_again(rehearsal: Rehearsal, screen: Screen, second: Walker) -> list[Check]:
+    """Walk a second release in a copy of the world, where a version answers; return what was denied."""
+    accounts, (folder,) = rehearsal.accounts, second.repositories.values()
+    with second.world.fork() as copy, ExitStack() as end:
+        walker = replace(second, world=copy)
+        walker.on_run = shown(rehearsal, screen, end)
+        pipelines = copy.client("codepipeline", accounts[0]["id"], walker.region)
+        pipelines.start_pipeline_execution(name=rehearsal.function)
+        walker.walk([account["id"] for account in accounts])
+        rehearsal.journal += copy.journal()
+        runs = what_runs(copy, rehearsal, accounts[-1]).get("revision")
+        rehearsal.problem = problem(rehearsal)
+        if not rehearsal.problem and runs != git(folder, "rev-parse", "HEAD")[:12]:
+            rehearsal.problem = f"{rehearsal.last} does not run a second release"
+        return lacked(rehearsal, copy, walker)
+
+
+def actions(world: EmulatedAccounts, rehearsal: Rehearsal) -> Iterator[tuple[str, str, str]]:
     """Yield the actions of a function's pipelines, with environment and stage."""
-    for account in accounts:
+    for account in rehearsal.accounts:
         client = world.client("codepipeline", account["id"], rehearsal.facts["region"])
         for stage in client.get_pipeline(name=rehearsal.function)["pipeline"]["stages"]:
             for action in stage["actions"]:
@@ -196,19 +333,24 @@ def shown(rehearsal: Rehearsal, screen: Screen, end: ExitStack) -> Callable[[Run
     return show
 
 
-def weigh(rehearsal: Rehearsal, world: EmulatedAccounts, walker: Walker) -> None:
-    """Find out what roles lacked, and what they are granted without need."""
-    checks = [check for call in world.journal() for check in call.checks]
+def lacked(rehearsal: Rehearsal, world: EmulatedAccounts, walker: Walker) -> list[Check]:
+    """Return what has been denied in a world; where that ended the walk, also what would have been next."""
+    denied = [check for call in world.journal() for check in call.checks if check.denied]
+    own = {f"{rehearsal.function}{suffix}" for suffix in denials.OF_FUNCTION}
+    if rehearsal.failures and any(name(check.caller.role) in own for check in denied):
+        return explore(world, walker, rehearsal.failures[-1])
+    return denied
+
+
+def weigh(rehearsal: Rehearsal, world: EmulatedAccounts, denied: list[Check]) -> None:
+    """Say where to allow what was denied, and find out what roles are granted without need."""
     accounts = rehearsal.facts["ops"], *rehearsal.facts["environments"]
     granted = grants.granted(world.client("iam", a["id"], rehearsal.facts["region"]) for a in accounts)
     organization = rehearsal.facts["organization"]
-    own = {f"{rehearsal.function}{suffix}" for suffix in denials.OF_FUNCTION}
-    denied = [check for check in checks if check.denied]
-    if rehearsal.failures and any(name(check.caller.role) in own for check in denied):
-        denied = explore(world, walker, rehearsal.failures[-1])
     each = {(check.caller, check.action, check.resource): check for check in denied}.values()
     rehearsal.denied = [(c, denials.place(c, rehearsal.function, organization, granted)) for c in each]
     rehearsal.to_paste = denials.to_paste(denied, rehearsal.function, rehearsal.facts)
+    checks = [check for call in rehearsal.journal for check in call.checks]
     rehearsal.unused = [(grant.role, grant.sid, actions) for grant, actions in grants.unused(granted, checks)]
 
 
@@ -222,7 +364,8 @@ def explore(world: EmulatedAccounts, walker: Walker, failed: Run) -> list[Check]
             pipelineExecutionId=failed.execution,
             retryMode="FAILED_ACTIONS",
         )
-        retry = Walker(copy, walker.region, walker.repositories, walker.decide, memory=dict(walker.memory))
+        retry = Walker(copy, walker.region, walker.repositories, walker.decide, last=walker.last)
+        retry.memory = dict(walker.memory)
         retry.walk([failed.account])
         return [check for call in copy.journal() for check in call.checks if check.denied]
 
@@ -273,22 +416,41 @@ def is_founded(world: EmulatedAccounts, facts: dict[str, Any]) -> bool:
     return foundation.exists(world.client("s3", ops["id"], facts["region"]), ops["state_bucket"])
 
 
-def apply_pipelines(world: EmulatedAccounts, facts: dict[str, Any], repository: Path, folder: Path) -> None:
-    """Apply a function's pipelines to all environments, as an operator does. Raises RehearsalError."""
+def apply_pipelines(
+    world: EmulatedAccounts,
+    facts: dict[str, Any],
+    repository: Path,
+    folder: Path,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> None:
+    """Apply a function's pipelines to the environments of facts, as an operator.
+
+    meanwhile: called often. Raises RehearsalError, and what meanwhile does.
+    """
     own = {name: value for name, value in clean(dict(os.environ)).items() if not name.startswith("AWS_")}
     role = f"{facts['organization']}-operator"
     credentials = world.environment(facts["ops"]["id"], facts["region"], role)
-    command = ["make", f"-j{len(facts['environments'])}", "pipeline", "AUTO_APPROVE=1"]
+    names = [environment["name"] for environment in facts["environments"]]
+    command = ["make", f"-j{len(names)}", *(f"pipeline-{name}" for name in names), "AUTO_APPROVE=1"]
     environment = own | credentials | terraform.environment(folder) | {"TF_CLI_ARGS": "-no-color"}
     with started(
         command, cwd=repository, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as make:
-        said = make.communicate()[0].decode()
+        while (said := output(make)) is None:
+            meanwhile()
     if make.returncode:
         # Side by side, what one says is followed by what the others said.
         error = said.find("\nError: ")
         shown = said[-SHOWN:] if error < 0 else said[error:][:SHOWN]
         raise RehearsalError(f"{' '.join(command)} failed:\n{shown}")
+
+
+def output(process: "subprocess.Popen[bytes]") -> str | None:
+    """Return all that a process has printed, once it has ended; after a while, None."""
+    try:
+        return process.communicate(timeout=LOOK)[0].decode(errors="replace")
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def what_runs(world: EmulatedAccounts, rehearsal: Rehearsal, account: dict[str, Any]) -> dict[str, str]:
@@ -323,15 +485,16 @@ def built(world: EmulatedAccounts, rehearsal: Rehearsal, walker: Walker) -> dict
     return release
 
 
-def problem(rehearsal: Rehearsal, last: dict[str, Any]) -> str:
+def problem(rehearsal: Rehearsal) -> str:
     """Return why the last environment does not run the package of the commit, or nothing if it does."""
     if rehearsal.failures:
         run = rehearsal.failures[-1]
-        return f"{rehearsal.name(run.account)}: {run.stage}: {run.action}: {run.message}"
-    runs = next(found for found in rehearsal.running if found["environment"] == last["name"])
+        which = "a second release: " if run in rehearsal.again else ""
+        return f"{which}{rehearsal.name(run.account)}: {run.stage}: {run.action}: {run.message}"
+    runs = next(found for found in rehearsal.running if found["environment"] == rehearsal.last)
     wanted = (rehearsal.revision, runs.get("sha256", "nothing"))
     if (rehearsal.release.get("revision"), rehearsal.release.get("sha256")) != wanted:
-        return f"{last['name']} does not run the package of {rehearsal.revision[:12]}"
+        return f"{rehearsal.last} does not run the package of {rehearsal.revision[:12]}"
     return ""
 
 

@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from contextlib import suppress
+from json import JSONDecoder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,7 @@ ADVICE = {
     "(make foundation)",
 }
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # what colours a terminal
+LINES = 8
 
 SENT = ("environment", "put into the trigger", "what has become of it")
 
@@ -47,10 +50,28 @@ def advice(problem: str) -> str:
 
 
 def cause(problem: str) -> str:
-    """Return a problem without what Terraform did before its first error."""
+    """Return a problem, what a function has raised first, without what Terraform did before its error."""
     place, _, output = problem.partition("\n")
     before, error, why = output.partition("\nError: ")
-    return "\n".join(filter(None, [place, f"Error: {why}" if error else before]))
+    return "\n".join(filter(None, [raised(output), place, f"Error: {why}" if error else before]))
+
+
+def in_short(problem: str) -> str:
+    """Return what a function has raised, where that was, and the first lines of what Terraform said."""
+    place, _, output = problem.partition("\n")
+    _, error, why = output.partition("\nError: ")
+    return "\n".join(filter(None, [raised(output), place, *f"{error}{why}".strip().splitlines()[:LINES]]))
+
+
+def raised(output: str) -> str:
+    """Return the error that a function has answered, with its trace, if an output has one; else nothing."""
+    for found in re.finditer(r'\{(?=.*"errorMessage")', output):
+        with suppress(ValueError):
+            answer, _ = JSONDecoder().raw_decode(output, found.start())
+            trace = "".join(answer.get("stackTrace") or []).rstrip() or "\n".join(answer.get("trace") or [])
+            said = f"{answer.get('errorType', 'error')}: {answer['errorMessage']}"
+            return "\n".join(filter(None, [said, trace]))
+    return ""
 
 
 def denied(rehearsal: "Rehearsal") -> list[tuple[str, str, str, str]]:
@@ -89,6 +110,7 @@ def html(rehearsal: "Rehearsal") -> str:
         advice=advice(rehearsal.problem),
         denied=denied(rehearsal),
         total=rehearsal.total,
+        again=[*enumerate(rehearsal.again, len(rehearsal.runs))],
         accounts=[account(rehearsal, environment) for environment in rehearsal.facts["environments"]],
         running=running(rehearsal),
         of_sent=SENT,

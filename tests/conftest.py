@@ -139,8 +139,12 @@ def founded(pytestconfig: pytest.Config, shared: Path) -> EmulatedAccounts:
     world.url = given["world"] if given else pytestconfig.stash[WORLD].url
     with once(shared, "foundation") as first:
         if first:
+            kept = foundation.cached(FACTS)
+            restored = foundation.restore(world, kept)
             world.ask("enforce")
-            foundation.apply(world, FACTS, shared)
+            if not restored:
+                foundation.apply(world, FACTS, shared)
+                foundation.keep(world, kept)
     return world
 
 
@@ -204,7 +208,7 @@ def in_production(founded: EmulatedAccounts, shared: Path, **answers: str) -> Re
             demo.commit(repository)
             world = founded.fork().__enter__()
             with redirect_stdout(io.StringIO()) as written:
-                result = rehearse(Options(repository), Screen(), world, folder)
+                result = rehearse(Options(repository, releases=1 if answers else 2), Screen(), world, folder)
             lines = written.getvalue().splitlines()
             (folder / "pickle").write_bytes(pickle.dumps((world.url, repository, lines, result)))
     url, *rest = pickle.loads((folder / "pickle").read_bytes())  # noqa: S301

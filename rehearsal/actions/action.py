@@ -14,6 +14,7 @@ from typing import Any
 
 from emulator.accounts import EmulatedAccounts
 from rehearsal import buildspec
+from rehearsal.early import EarlyBuild
 
 FOLDER, ARTIFACT = 20, 10  # characters of a pipeline's and an artifact's name in the artifact store
 
@@ -66,18 +67,21 @@ class Walk:
     """What the actions of a walk share.
 
     repositories: by owner/name, the folders that stand for what is on GitHub. decide: answers an approval
-    with its comment, and whether it is given. on_command: told of each command of a build, with the run that
-    it belongs to. build_seconds: how long a build may take, if not as long as its project says. memory: by
-    execution.
+    with its comment, and whether it is given; None where a person will, by AWS's API. on_command: told of
+    each command of a build, with the run that it belongs to. build_seconds: how long a build may take, if not
+    as long as its project says. memory: by execution.
+    early: the build of a commit that has begun already, if there is one. aws: a folder with an AWS CLI.
     """
 
     world: EmulatedAccounts
     region: str
     repositories: Mapping[str, Path]
-    decide: Callable[[Approval], tuple[bool, str]] = lambda approval: (True, "rehearsed")
+    decide: Callable[[Approval], tuple[bool, str] | None] = lambda approval: (True, "rehearsed")
     on_command: Callable[[Run, buildspec.Command], None] = lambda run, command: None
     build_seconds: float | None = None
     memory: dict[str, Memory] = field(default_factory=dict)
+    early: EarlyBuild | None = None
+    aws: Path | None = None
 
 
 class Action(ABC):

@@ -7,11 +7,13 @@ import shutil
 import sys
 import tempfile
 import time
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+from emulator.accounts import EmulatedAccounts
 from emulator.connections import told_of_git
 from foundation import terraform
 from hooks.git import git
@@ -76,14 +78,14 @@ class Build(Action):
                     str(place)
                 )
                 self.unpack(artifact, place, project)
-            minutes = project.get("timeoutInMinutes") or DEFAULT_BUILD_MINUTES
             try:
-                done = buildspec.run(
+                done = self.begun(project) or buildspec.run(
                     folder / "src",
                     project["source"].get("buildspec") or "buildspec.yml",
                     variables,
                     lambda command: self.walk.on_command(self.record, command),
-                    self.walk.build_seconds or minutes * 60,
+                    self.walk.build_seconds
+                    or 60 * (project.get("timeoutInMinutes") or DEFAULT_BUILD_MINUTES),
                 )
             except buildspec.BuildError as error:
                 self.finish_build(project, role, started, error.build)
@@ -98,39 +100,30 @@ class Build(Action):
                 self.keep(artifact_zip.read_bytes(), role)
         return "; ".join(f"{report}: {said}" for report, said in done.reports.items())
 
+    def begun(self, project: dict[str, Any]) -> buildspec.Build | None:
+        """Return what has become of this build, if it has begun before its pipeline was there."""
+        early, commit = self.walk.early, self.memory.variables.get("Source", {}).get("CommitId", "")
+        if early is None or not early.stands_for(commit, project, self.given(project)):
+            return None
+        early.build.notes.append(f"took {early.seconds:.0f} s, beside what came before")
+        if early.problem:
+            raise buildspec.BuildError(early.problem, early.build)
+        return early.build
+
+    def given(self, project: dict[str, Any]) -> dict[str, str]:
+        """Return the variables that a project and the pipeline give a build."""
+        actions = json.loads(self.configuration.get("EnvironmentVariables", "[]"))
+        own = project["environment"].get("environmentVariables", [])
+        return {each["name"]: each["value"] for each in [*own, *actions]}
+
     def variables(
         self, project: dict[str, Any], role: str, started: dict[str, Any], folder: Path
     ) -> dict[str, str]:
         """Return the variables of a build: https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.html."""
-        home = folder / "home"
-        home.mkdir()
-        cache, config = (
-            os.environ.get(f"XDG_{what}_HOME") or str(Path.home() / default)
-            for what, default in (("CACHE", ".cache"), ("CONFIG", ".config"))
-        )
-        own = {name: value for name, value in os.environ.items() if OF_THE_MACHINE.fullmatch(name)}
-        # Where npm would look with this HOME, and beside the Node.js that it finds itself on this PATH.
-        beside = Path(shutil.which("npm") or "/usr/bin/npm").parents[1]
-        npm = {
-            "CACHE": Path.home() / ".npm",
-            "GLOBALCONFIG": beside / "etc/npmrc",
-            "USERCONFIG": Path.home() / ".npmrc",
-        }
-        actions = json.loads(self.configuration.get("EnvironmentVariables", "[]"))
-        given = {
-            v["name"]: v["value"] for v in [*project["environment"].get("environmentVariables", []), *actions]
-        }
         revisions = next(e for e in self.world.ask("find") if e["id"] == self.execution["id"])["revisions"]
         source = f"arn:aws:s3:::{self.store['location']}/{self.memory.artifacts[self.inputs()[0]]}"
         return {
-            **{f"NPM_CONFIG_{name}": str(path) for name, path in npm.items()},
-            **own,
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "HOME": str(home),
-            "XDG_CACHE_HOME": cache,
-            "XDG_CONFIG_HOME": config,
-            **terraform.environment(folder),
+            **of_machine(folder, self.walk.aws),
             **self.world.environment(self.account, self.region, role),
             "CODEBUILD_BUILD_ARN": started["arn"],
             "CODEBUILD_BUILD_ID": started["id"],
@@ -142,7 +135,7 @@ class Build(Action):
             "CODEBUILD_RESOLVED_SOURCE_VERSION": revisions[0]["revisionId"],
             "CODEBUILD_SOURCE_VERSION": source,
             "CODEBUILD_START_TIME": str(int(time.time() * 1000)),
-            **given,
+            **self.given(project),
         }
 
     def unpack(self, artifact: str, folder: Path, project: dict[str, Any]) -> None:
@@ -212,3 +205,60 @@ def logged(command: buildspec.Command) -> list[str]:
     if command.code:
         lines.append(f"{when} Command did not exit successfully {text} exit status {command.code}")
     return lines
+
+
+def of_machine(folder: Path, aws: Path | None = None) -> dict[str, str]:
+    """Return what any build sees of this machine.
+
+    folder: for its home, and more that the variables name. aws: a folder with an AWS CLI of its own.
+    """
+    home = folder / "home"
+    home.mkdir()
+    cache, config = (
+        os.environ.get(f"XDG_{what}_HOME") or str(Path.home() / default)
+        for what, default in (("CACHE", ".cache"), ("CONFIG", ".config"))
+    )
+    # Where npm would look with this HOME, and beside the Node.js that it finds itself on this PATH.
+    beside = Path(shutil.which("npm") or "/usr/bin/npm").parents[1]
+    npm = {
+        "CACHE": Path.home() / ".npm",
+        "GLOBALCONFIG": beside / "etc/npmrc",
+        "USERCONFIG": Path.home() / ".npmrc",
+    }
+    return {
+        **{f"NPM_CONFIG_{name}": str(path) for name, path in npm.items()},
+        **{name: value for name, value in os.environ.items() if OF_THE_MACHINE.fullmatch(name)},
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "PATH": os.pathsep.join(
+            [*map(str, filter(None, [aws, Path(sys.executable).parent])), os.environ["PATH"]]
+        ),
+        "HOME": str(home),
+        "XDG_CACHE_HOME": cache,
+        "XDG_CONFIG_HOME": config,
+        **terraform.environment(folder),
+    }
+
+
+def before_its_pipeline(
+    world: EmulatedAccounts, facts: dict[str, Any], function: str, revision: str, folder: Path
+) -> dict[str, str]:
+    """Return what a function's build sees before there is a pipeline, and an account to ask anything of.
+
+    facts: what accounts.json says. folder: for its home.
+    """
+    first, region, project = facts["environments"][0]["id"], facts["region"], f"{function}-build"
+    build = f"{project}:{uuid.uuid4()}"
+    return {
+        **of_machine(folder),
+        **world.environment(first, region, f"{function}-builder"),
+        "CODEBUILD_BUILD_ARN": f"arn:aws:codebuild:{region}:{first}:build/{build}",
+        "CODEBUILD_BUILD_ID": build,
+        "CODEBUILD_BUILD_IMAGE": "aws/codebuild/amazonlinux-aarch64-standard:3.0",
+        "CODEBUILD_BUILD_NUMBER": "1",
+        "CODEBUILD_INITIATOR": f"codepipeline/{function}",
+        "CODEBUILD_KMS_KEY_ID": "",
+        "CODEBUILD_LOG_PATH": build.rpartition(":")[2],
+        "CODEBUILD_RESOLVED_SOURCE_VERSION": revision,
+        "CODEBUILD_SOURCE_VERSION": "",
+        "CODEBUILD_START_TIME": str(int(time.time() * 1000)),
+    }

@@ -15,7 +15,7 @@ from rehearsal.cli import conclude
 from rehearsal.outcome import Rehearsal
 from rehearsal.rehearse import Options, rehearse
 from screen import Screen
-from tests.worlds import Rehearsed
+from tests.worlds import FACTS, Rehearsed
 
 TABLE = """\
 resource "aws_dynamodb_table" "notes" {
@@ -92,6 +92,45 @@ def test_a_statement_of_a_trigger_is_named_by_the_file_that_brings_it(file: str)
     assert place.startswith(f"pipeline/{file}.tf, KeepNotes: allows it on")
 
 
+@pytest.mark.parametrize(
+    ("resource", "general"),
+    [
+        ("lambda:us-east-1:222222222222:function:f:1", "lambda:${local.here}:function:${var.function_name}:*"),
+        ("lambda:us-east-1:222222222222:function:f:live", "lambda:${local.here}:function:${var.function_name}:live"),
+        ("lambda:us-east-1:222222222222:layer:tools:7", "lambda:${local.here}:layer:tools:*"),
+        (
+            "lambda:us-east-1:222222222222:event-source-mapping:6a26d1ee-5d0b-4bb5-9a1e-6d4c1e1b0c11",
+            "lambda:${local.here}:event-source-mapping:*",
+        ),
+        (
+            "logs:us-east-1:222222222222:log-group:/aws/lambda/f:log-stream:2026/11/26/[1]0a1b",
+            "logs:${local.here}:log-group:/aws/lambda/${var.function_name}:*",
+        ),
+        (
+            "secretsmanager:us-east-1:222222222222:secret:f/token-Ab12Cd",
+            "secretsmanager:${local.here}:secret:${var.function_name}/token-??????",
+        ),
+        (
+            "dynamodb:us-east-1:222222222222:table/f-notes/stream/2026-11-26T08:35:00.123",
+            "dynamodb:${local.here}:table/${var.function_name}-notes/stream/*",
+        ),
+        (
+            f"s3:::acme-dev-artifacts/releases/f/{'0a' * 32}.zip",
+            "s3:::${local.account.artifacts_bucket}/releases/${var.function_name}/*.zip",
+        ),
+        (
+            "s3:::acme-dev-artifacts-pipelines/f/Release/aB3dE5f",
+            "s3:::${local.account.artifacts_bucket}-pipelines/${var.function_name}/Release/*",
+        ),
+        ("apigateway:us-east-1::/apis/a1b2c3d4e5/routes", "apigateway:us-east-1::/apis/*/routes"),
+        ("ec2:us-east-1:222222222222:network-interface/eni-0a1b2c", "ec2:${local.here}:network-interface/*"),
+        ("iam::222222222222:role/lambda-template/functions/f", "iam::${local.account.id}:role/lambda-template/functions/${var.function_name}"),
+    ],
+)  # fmt: skip
+def test_what_to_paste_is_for_the_next_release_too(resource: str, general: str) -> None:
+    assert denials.expression("-deployer", f"arn:aws:{resource}", "f", FACTS) == f"arn:aws:{general}"
+
+
 def rehearsed_to_dev(
     founded: EmulatedAccounts, repository: Path, folder: Path
 ) -> tuple[Rehearsal, list[str]]:
@@ -144,7 +183,26 @@ def test_a_rehearsal_says_which_statements_a_new_table_needs_and_with_them_it_wo
         content = (repository / file).read_text()
         assert start in content
         (repository / file).write_text(content.replace(start, f"{start}{statements}\n"))
-    demo.commit(repository, "Let it")
+    deployer_tf = repository / "pipeline/deployer.tf"
+    general, narrow = (
+        f'actions   = ["lambda:InvokeFunction"]\n    resources = ["${{local.function}}:{v}"]' for v in "*1"
+    )
+    assert general in deployer_tf.read_text()
+    deployer_tf.write_text(deployer_tf.read_text().replace(general, narrow))
+    demo.commit(repository, "Let it, but the first version alone be checked")
+
+    result, _ = rehearsed_to_dev(founded, repository, tmp_path / "second")
+
+    assert result.problem.startswith("a second release: dev: Deploy: Deploy: ")
+    assert (
+        "lambda:InvokeFunction on resource: arn:aws:lambda:us-east-1:222222222222:function:hello-lambda:2"
+        in result.problem
+    )
+    lacking = result.to_paste["pipeline/deployer.tf"]
+    assert 'resources = ["arn:aws:lambda:${local.here}:function:${var.function_name}:*"]' in lacking
+    start = 'data "aws_iam_policy_document" "deployer_function" {\n'
+    deployer_tf.write_text(deployer_tf.read_text().replace(start, f"{start}{lacking}\n"))
+    demo.commit(repository, "Let any version be checked")
 
     result, _ = rehearsed_to_dev(founded, repository, tmp_path / "after")
 

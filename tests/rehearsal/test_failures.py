@@ -60,9 +60,20 @@ def test_a_rejected_approval_leaves_production_as_it_is(world: World) -> None:
     world.send(world.another("wanted?"), PROD)
     links: list[str] = []
 
-    def decide(approval: Approval) -> tuple[bool, str]:
+    def reject(text: str) -> None:
+        operator = world.accounts.client("codepipeline", PROD["id"], REGION, "acme-operator")
+        state = operator.get_pipeline_state(name=NAME)["stageStates"][1]["actionStates"][1]
+        operator.put_approval_result(
+            pipelineName=NAME,
+            stageName="Deploy",
+            actionName="Approve",
+            token=state["latestExecution"]["token"],
+            result={"status": "Rejected", "summary": f"no: {text}"},
+        )
+
+    def decide(approval: Approval) -> None:
         links.append(approval.link)
-        return False, f"no: {approval.text}"
+        threading.Timer(1, reject, [approval.text]).start()
 
     with nothing_changes_after(world, PROD):
         (run,) = world.walk(decide=decide)

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,8 +18,9 @@ from typing import Any
 import pytest
 from cookiecutter.main import cookiecutter
 
+from emulator.accounts import EmulatedAccounts
 from hooks.git import git
-from rehearsal import cli
+from rehearsal import cli, demo, foundation
 from rehearsal.foundation import Applying, FoundationError
 from rehearsal.outcome import as_json
 from rehearsal.rehearse import Options, RehearsalError, apply_pipelines, rehearse, stand
@@ -58,8 +61,22 @@ def test_each_action_is_told_as_it_begins_and_as_it_ends(rehearsed: Rehearsed) -
     ]
 
     assert [line[:4] for line in told] == [
-        [*action, status] for action in actions for status in ("...", "ok")
+        [*action, status] for action in actions * 2 for status in ("...", "ok")
     ]
+
+
+def test_a_second_release_goes_the_same_way_in_a_copy(rehearsed: Rehearsed) -> None:
+    first, again = (
+        [(run.account, run.action) for run in runs if not run.waits]
+        for runs in (rehearsed.result.runs, rehearsed.result.again)
+    )
+    functions = rehearsed.world.client("lambda", PROD["id"], REGION)
+
+    assert again == first
+    assert {run.status for run in rehearsed.result.again} == {"Succeeded"}
+    assert functions.get_alias(FunctionName=NAME, Name="live")["FunctionVersion"] == "1"
+    updated = {c.account for c in rehearsed.result.journal if c.operation == "UpdateFunctionCode"}
+    assert updated == {each["id"] for each in (DEV, STAGE, PROD)}
 
 
 class Founding(Applying):
@@ -68,7 +85,9 @@ class Founding(Applying):
     def __init__(self) -> None:
         pass
 
-    def stand(self, on_start: Callable[[str], object] = print) -> Iterator[str]:
+    def stand(
+        self, on_start: Callable[[str], object] = print, meanwhile: Callable[[], object] = print
+    ) -> Iterator[str]:
         for account in "ops", "dev", "prod":
             on_start(account)
         yield "ops"
@@ -274,21 +293,123 @@ def test_the_result_is_there_for_machines(rehearsed: Rehearsed) -> None:
     assert result["running"][-1]["sha256"] == result["release"]["sha256"]
 
 
-def test_accounts_that_are_kept_can_be_reached_by_the_profiles_of_the_readme(
-    rehearsed: Rehearsed, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_accounts_that_are_kept_can_be_reached_by_the_profiles_of_the_readme_until_one_leaves(
+    rehearsed: Rehearsed, world: World, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(signal, "pause", lambda: None)
-    cli.keep(world.accounts, rehearsed.result, tmp_path, Screen(quiet=True))
+    file = cli.environment_file(world.accounts, rehearsed.result, tmp_path)
 
     aws = f"{Path(sys.executable).with_name('aws')} --profile acme-stage-reader --output json"
-    environment = os.environ | {"HOME": str(tmp_path), "AWS_PROFILE": "of-the-user"}
+    environment = os.environ | {
+        "HOME": str(tmp_path),
+        "AWS_PROFILE": "of-the-user",
+        "PATH": f"/mine:{os.environ['PATH']}",
+    }
 
-    def run(command: str) -> bytes:
-        script = f". {tmp_path}/environment.sh; {command}"
-        return subprocess.check_output(["sh", "-c", script], cwd=rehearsed.repository, env=environment)
+    def run(command: str, shell: str = "sh") -> bytes:
+        script = f". {file}; {command}"
+        return subprocess.check_output([shell, "-c", script], cwd=rehearsed.repository, env=environment)
 
     state = json.loads(run(f"{aws} codepipeline get-pipeline-state --name {NAME}"))
     assert b"No changes" in run("TF_CLI_ARGS_apply=-no-color make pipeline-stage AUTO_APPROVE=1")
 
     assert [stage["stageName"] for stage in state["stageStates"]] == ["Source", "Deploy", "Verify", "Promote"]
     assert {stage["latestExecution"]["status"] for stage in state["stageStates"]} == {"Succeeded"}
+    assert run('echo "$PATH"').decode().rstrip().endswith(f":{environment['PATH']}")
+    for shell in "sh", "bash":
+        left = run(f'. {file}; leave_rehearsal; echo "$AWS_PROFILE,$AWS_CONFIG_FILE,$PATH"', shell).decode()
+        assert left == f"of-the-user,,{environment['PATH']}\n"
+
+
+def test_accounts_that_are_kept_take_a_push(world: World, rehearsed: Rehearsed) -> None:
+    github = world.folder / "github"
+    git(world.folder, "clone", "--quiet", str(world.repository), str(github))
+    pipelines = world.client("codepipeline", DEV)
+
+    def newest() -> dict[str, Any]:
+        return dict(pipelines.list_pipeline_executions(pipelineName=NAME)["pipelineExecutionSummaries"][0])
+
+    def push() -> None:
+        (world.repository / "buildspec.yml").write_text(
+            "version: 0.2\nphases: {build: {commands: [exit 3]}}\n"
+        )
+        demo.commit(world.repository, "Red")
+        git(world.repository, "push", "--quiet", str(github), "HEAD:main")
+
+    threading.Timer(1, push).start()
+    cli.go_on(
+        world.accounts,
+        rehearsed.result,
+        github,
+        Screen(quiet=True),
+        until=lambda: newest()["status"] == "Failed",
+    )
+
+    assert newest()["sourceRevisions"][0]["revisionId"] == git(world.repository, "rev-parse", "HEAD")
+
+
+# The foundation
+
+
+def test_a_foundation_that_is_kept_is_the_one_that_was_made(
+    organization: EmulatedAccounts, tmp_path: Path
+) -> None:
+    foundation.keep(organization, tmp_path / "worlds/one.world")
+    with EmulatedAccounts() as world:
+        assert foundation.restore(world, tmp_path / "worlds/one.world")
+        world.ask("enforce")
+        line, environment, folder = foundation.command(world, FACTS, tmp_path)
+        before = len(world.journal())
+        subprocess.run([*line, "dev"], cwd=folder, env=environment, capture_output=True, check=True)
+        changes = [
+            call.operation
+            for call in world.journal()[before:]
+            if call.service != "s3" and call.operation.startswith(("Create", "Delete", "Put", "Update"))
+        ]
+
+    assert changes == []
+
+
+def test_what_is_kept_is_taken_whole_or_not_at_all(accounts: EmulatedAccounts, tmp_path: Path) -> None:
+    file = tmp_path / "worlds/one.world"
+    foundation.keep(accounts, file)
+    kept = file.read_bytes()
+    with EmulatedAccounts() as world:
+        for content in b"", kept[:-1], kept[:-1] + b"?":
+            file.write_bytes(content)
+            assert not foundation.restore(world, file)
+        assert not foundation.restore(world, tmp_path / "worlds/other.world")
+        file.write_bytes(kept)
+        assert foundation.restore(world, file)
+
+
+def test_a_foundation_is_made_anew_when_anything_that_makes_it_changes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = foundation.cached(FACTS)
+    assert foundation.cached(FACTS) == before
+    assert foundation.cached(FACTS | {"region": "eu-west-1"}) != before
+
+    for room in "emulator", "foundation", "hooks":
+        shutil.copytree(
+            TEMPLATE / room,
+            tmp_path / room,
+            ignore=shutil.ignore_patterns("build", ".terraform", "__pycache__"),
+        )
+    monkeypatch.setattr(foundation, "TEMPLATE", tmp_path)
+    assert foundation.cached(FACTS) == before
+    for file in "emulator/kms.py", "foundation/boundary.tf", "hooks/people.py":
+        with (tmp_path / file).open("a") as changed:
+            changed.write("# changed")
+        assert foundation.cached(FACTS) != before
+        shutil.copy(TEMPLATE / file, tmp_path / file)
+
+
+def test_of_kept_foundations_those_used_last_stay(accounts: EmulatedAccounts, tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.world" for number in range(foundation.WORLDS_KEPT + 1)]
+    for age, file in enumerate(files[:-1]):
+        file.touch()
+        os.utime(file, (1000 - age, 1000 - age))
+
+    foundation.keep(accounts, files[-1])
+
+    assert sorted(tmp_path.glob("*.world")) == sorted([*files[:-2], files[-1]])

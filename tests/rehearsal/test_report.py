@@ -1,5 +1,6 @@
 """The page of a rehearsal: what it says, in which order, and that it can be read anywhere."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -118,13 +119,15 @@ FAILURE = replace(
 def test_the_title_and_the_first_line_are_the_verdict() -> None:
     good, bad = Page(SUCCESS), Page(FAILURE)
 
-    assert good.title == "prod runs hello-lambda 0123456789ab"
-    assert bad.title == "prod does not run hello-lambda 0123456789ab"
-    assert (good.headings[0], bad.headings[0]) == (f"✓ {good.title}", f"✗ {bad.title}")
+    assert (good.headings[0], bad.headings[0]) == (
+        "✓ prod runs hello-lambda 0123456789ab",
+        "✗ prod does not run hello-lambda 0123456789ab",
+    )
+    assert (good.title, bad.title) == (f"{good.headings[0]}, 140 s", f"{bad.headings[0]}, 140 s")
 
 
 def test_the_verdict_is_about_the_environment_that_was_to_be_reached() -> None:
-    assert Page(replace(SUCCESS, last="stage")).title.startswith("stage runs")
+    assert Page(replace(SUCCESS, last="stage")).title.startswith("✓ stage runs")
 
 
 def test_a_reader_gets_first_what_matters_most() -> None:
@@ -158,6 +161,30 @@ def test_the_cause_leaves_out_what_terraform_did_before_its_error() -> None:
     ]
     assert report.cause("dev: make test\n1 failed") == "dev: make test\n1 failed"
     assert report.cause("dev: rejected") == "dev: rejected"
+
+
+def test_what_the_function_has_raised_comes_first() -> None:
+    answer = json.dumps(
+        {"errorMessage": "'name'", "errorType": "KeyError", "stackTrace": ['  File "handler.py"\n']}
+    )
+    output = f"terraform_data.first_check[0] (local-exec): {answer}\nVersion 1 failed its check."
+    check = "dev: Deploy: Deploy: buildspec.yml: build: sh check.sh: exit code 1"
+    page = Page(replace(FAILURE, problem=f"{check}\n{output}"))
+
+    assert report.cause(f"{check}\n{output}").splitlines()[:3] == [
+        "KeyError: 'name'",
+        '  File "handler.py"',
+        check,
+    ]
+    assert page.seen.index("KeyError: 'name'") < page.seen.index(check)
+
+
+def test_a_second_release_is_told_apart_from_the_first() -> None:
+    page = Page(replace(SUCCESS, again=[run(DEV, "Build"), run(DEV, "Deploy", "Failed", message="no :2")]))
+
+    first, _, second = page.seen.partition("A second release")
+    assert ("no :2" in first, "no :2" in second) == (False, True)
+    assert second.index("Build") < second.index("no :2") < second.index("What runs where")
 
 
 def test_what_was_denied_is_there_with_where_to_change_it_and_what_to_paste() -> None:
@@ -228,7 +255,7 @@ def test_each_action_of_the_path_leads_to_its_log() -> None:
 def test_a_real_rehearsal_is_all_there(rehearsed: Rehearsed) -> None:
     page = Page(rehearsed.result)
 
-    assert page.title.startswith("prod runs hello-lambda ")
+    assert page.title.startswith("✓ prod runs hello-lambda ")
     for said in "make test", "terraform apply", "11 to add", "lambda Function":
         assert said in page.all
     assert "✗" not in page.all

@@ -121,6 +121,21 @@ def test_buildspecs_are_as_documented(bake: Bake) -> None:
     assert [str(buildspec.read(path)["version"]) for path in found] == ["0.2"] * 4
 
 
+def test_the_readme_says_what_to_do_first_and_where_more_is_told(
+    bake: Bake, capfd: pytest.CaptureFixture[str]
+) -> None:
+    repository = bake()
+    readme = (repository / "README.md").read_text()
+
+    assert "hello-lambda/ is there. Its README.md begins with what to do next." in capfd.readouterr().out
+    begin = readme.index("## Begin")
+    assert begin < readme.index("## Set up")
+    assert "gh repo create --private --source . --push acme/hello-lambda\n" in readme[begin:]
+    linked = re.findall(r"\(https://github.com/acme/lambda-template/blob/HEAD/(docs/[\w-]+\.md)\)", readme)
+    assert len(linked) == 5
+    assert [page for page in linked if not (TEMPLATE / page).is_file()] == []
+
+
 def test_the_readme_names_every_make_target(bake: Bake) -> None:
     repository = bake()
     listed = subprocess.run(["make"], cwd=repository, capture_output=True, text=True, check=True).stdout
