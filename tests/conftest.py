@@ -66,6 +66,7 @@ def pytest_configure(config: Any) -> None:
 
 ORDER = (
     *(
+        "typescript",
         "triggers",
         "trigger_events",
         "trigger_http",
@@ -198,7 +199,7 @@ def requested(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
 
 def in_production(founded: EmulatedAccounts, shared: Path, **answers: str) -> Rehearsed:
     """Take the function of some answers to production, once for all workers."""
-    folder = shared / f"rehearsed-{answers.get('trigger', 'none')}"
+    folder = shared / f"rehearsed-{answers.get('runtime', 'python')}-{answers.get('trigger', 'none')}"
     with once(shared, folder.name) as first:
         if first:
             folder.mkdir()

