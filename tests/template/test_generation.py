@@ -132,8 +132,8 @@ def test_the_readme_says_what_to_do_first_and_where_more_is_told(
     readme = (repository / "README.md").read_text()
 
     assert "hello-lambda/ is there. Its README.md begins with what to do next." in capfd.readouterr().out
-    begin = readme.index("## Begin")
-    assert begin < readme.index("## Set up")
+    begin = readme.index("## ")
+    assert readme[begin:].startswith("## Begin\n")
     assert "gh repo create --private --source . --push acme/hello-lambda\n" in readme[begin:]
     linked = re.findall(r"\(https://github.com/acme/lambda-template/blob/HEAD/(docs/[\w-]+\.md)\)", readme)
     assert len(linked) == 5
