@@ -148,7 +148,7 @@ def play(world: World, trigger: str, steps: list[tuple[Edit, ...]]) -> str:
         edit(folder / "deployment", edits)
         run("make", f"TOOL={TOOL}", "sandbox", "NAME=ada")
     run("make", f"TOOL={TOOL}", "verify", "NAME=ada")
-    said = run(TOOL, "invoke", "ada", "events/greeting.json")
+    said = run(TOOL, "invoke", "ada", "events/check.json")
     said += run(TOOL, "send", "ada", "events/greeting.json") + run(TOOL, "status")
     settle(sandbox_of(world, trigger), world, "greeting")
     run(TOOL, "sandbox-destroy", "ada")
