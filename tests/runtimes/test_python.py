@@ -725,6 +725,7 @@ def depend(repository: Path, requirement: str) -> None:
     """Have a repository depend on one thing, its tools on nothing."""
     project = repository / "pyproject.toml"
     text = re.sub(r"(?m)^dependencies = .*", f'dependencies = ["{requirement}"]', project.read_text())
+    text = re.sub(r"(?m)^deployed = \[[^]]*\]", "deployed = []", text)
     project.write_text(re.sub(r"(?ms)^dev = \[.*?^\]", "dev = []", text))
 
 
