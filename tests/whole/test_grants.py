@@ -567,12 +567,12 @@ def test_what_a_function_s_roles_do_they_may_do_for_that_function_alone(life: Li
     assert tried > 100
 
 
-# Boundaries are ceilings. The bootstrap role writes the policies of buckets.
+# Boundaries are ceilings. The bootstrap role writes the policies of buckets, developers those of their sandboxes' buckets.
 ACCEPTED = {
     ("acme-boundary", "RESOURCE_STAR"),
     ("acme-pipelines-boundary", "RESOURCE_STAR"),
     ("acme-verifiers-boundary", "RESOURCE_STAR"),
-    ("buckets", "RESOURCE_POLICY_PRIVILEGE_ESCALATION"),
+    *((policy, "RESOURCE_POLICY_PRIVILEGE_ESCALATION") for policy in ("buckets", "developer")),
     # One of the kinds that an action takes. Of subscriptions its list is old, too.
     *(
         (policy, "RESOURCE_MISMATCH")
