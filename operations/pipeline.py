@@ -48,12 +48,12 @@ class Pipeline:
     def __init__(self, name: str, role: str) -> None:
         """Ask where it is."""
         self.environment, self.role = accounts.environment(name), role
-        self.client = accounts.client("codepipeline", name, role)
+        self.pipelines = accounts.client("codepipeline", name, role)
         self.stages: list[dict[str, Any]] = []
         try:
-            self.stages = self.client.get_pipeline_state(name=FUNCTION)["stageStates"]
+            self.stages = self.pipelines.get_pipeline_state(name=FUNCTION)["stageStates"]
         except ClientError as error:
-            if not accounts.is_missing(error, FUNCTION, self.client, "list_pipelines", "pipelines[].name"):
+            if not accounts.is_missing(error, FUNCTION, self.pipelines, "list_pipelines", "pipelines[].name"):
                 raise
 
     @property
@@ -98,7 +98,7 @@ class Pipeline:
 
     def commit(self, execution: str) -> str:
         """Return the commit of an execution in a line."""
-        found = self.client.get_pipeline_execution(pipelineName=FUNCTION, pipelineExecutionId=execution)
+        found = self.pipelines.get_pipeline_execution(pipelineName=FUNCTION, pipelineExecutionId=execution)
         for revision in found["pipelineExecution"].get("artifactRevisions", []):
             said = revision.get("revisionSummary", "")
             if self.environment != ACCOUNTS["environments"][0]:
@@ -110,7 +110,7 @@ class Pipeline:
 
     def asked(self, execution: str, action: str) -> dict[str, str]:
         """Return what an approval asks, its variables filled in."""
-        pages = self.client.get_paginator("list_action_executions").paginate(
+        pages = self.pipelines.get_paginator("list_action_executions").paginate(
             pipelineName=FUNCTION, filter={"pipelineExecutionId": execution}
         )
         for run in (run for page in pages for run in page["actionExecutionDetails"]):
@@ -179,7 +179,7 @@ def decide(name: str, yes: bool, approves: bool) -> None:
             sys.exit(f"nothing waits for approval in {name}: {pipeline.where()}")
         print(f"{name}: {stop.commit}\n{stop.cause}\n{stop.link}")
         comment = reason("Approve it?" if approves else "Reject it?", yes)
-        pipeline.client.put_approval_result(
+        pipeline.pipelines.put_approval_result(
             pipelineName=FUNCTION,
             stageName=stop.stage,
             actionName=action["actionName"],
@@ -200,7 +200,7 @@ def retry(name: str) -> None:
         stop = next((stop for stop in pipeline.stops() if not stop.approval), None)
         if stop is None:
             sys.exit(f"nothing has failed in {name}: {pipeline.where()}")
-        pipeline.client.retry_stage_execution(
+        pipeline.pipelines.retry_stage_execution(
             pipelineName=FUNCTION,
             stageName=stop.stage,
             pipelineExecutionId=stop.execution,

@@ -144,7 +144,8 @@ def client_of(node: ast.expr) -> str:
 def called_in_shell(text: str) -> Iterator[Called]:
     """Yield the calls by the AWS CLI in a script, likewise."""
     rest_of_it = r"""((?:"[^"]*"|'[^']*'|[^|;)\n"'])*)"""
-    found = re.findall(rf"(?<![\w/.-])aws +([a-z0-9]+) +([a-z0-9-]+){rest_of_it}", text.replace("\\\n", " "))
+    command = r"(?<![\w/.-])aws +(?!sso login)([a-z0-9]+) +([a-z0-9-]+)"
+    found = re.findall(command + rest_of_it, text.replace("\\\n", " "))
     for command, subcommand, rest in found:
         service = COMMANDS.get(command, command)
         words, method = shlex.split(rest), subcommand.replace("-", "_")

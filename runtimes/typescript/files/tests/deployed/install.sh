@@ -3,6 +3,6 @@
 # Usage, from a release's folder: sh tests/deployed/install.sh
 set -eu
 
-for command in aws curl node; do
+for command in node curl aws; do
   command -v $command >/dev/null || { echo "$command is needed to test what is deployed" >&2; exit 1; }
 done
