@@ -255,8 +255,10 @@ class Shell:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End the shell and all that it has started."""
+        """End the shell and all that it has started, which has the time to clean up if it took too long."""
         self._timer.cancel()
+        if self.expired:
+            self._timer.join()
         self._ending.close()
 
     def run(self, phase: str, text: str) -> Command:

@@ -239,6 +239,16 @@ def test_a_build_ends_with_its_time_and_with_all_that_it_started(tmp_path: Path)
     assert time.monotonic() - began < 40
 
 
+def test_what_takes_too_long_may_clean_up_first(tmp_path: Path) -> None:
+    (tmp_path / "slow.sh").write_text(
+        "trap 'sleep 0.3; touch cleaned; exit' TERM\nwhile :; do sleep 0.1; done\n"
+    )
+    with pytest.raises(buildspec.BuildError, match="took longer than the build may"):
+        run(tmp_path, "phases: {build: {commands: [sh slow.sh]}}", seconds=0.5)
+
+    assert (tmp_path / "cleaned").exists()
+
+
 def test_a_buildspec_that_a_project_has_itself_is_run_and_a_path_is_read(tmp_path: Path) -> None:
     text = "version: 0.2\nphases: {{build: {{commands: [echo of {}, {}]}}}}\n"
     (tmp_path / "buildspec.yml").write_text(text.format("the source", "exit 2"))
