@@ -33,7 +33,7 @@ lint: .venv/installed ## Check style and types
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
-format: .venv/installed ## Put the code into shape
+format: .venv/installed ## Format the code
 	.venv/bin/ruff format
 	.venv/bin/ruff check --fix
 

@@ -21,10 +21,12 @@ def reason(question: str, yes: bool = False) -> str:
 
 
 def confirm(question: str) -> None:
-    """Exit if a person does not want it, or if nobody is here to ask."""
+    """Exit unless a person says yes, or if nobody is here to ask."""
     if not sys.stdin.isatty():
         sys.exit(f"nothing was changed: {question} Nobody is here to answer; give YES=1")
-    typed(f"{question} y/N: ")
+    if typed(f"{question} y/N: ").lower() not in ("y", "yes"):
+        print("nothing was changed")
+        sys.exit(0)
 
 
 def typed(question: str) -> str:

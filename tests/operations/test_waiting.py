@@ -495,3 +495,20 @@ def test_of_a_thousand_packages_the_latest_are_listed(rollback: Any, operations:
     assert [release.revision for release in found[:5]] == [f"{number:012}" for number in (3, 0, 1, 2, 4)]
     assert len(found) == 21
     assert len(store.asked) == 32
+
+
+@pytest.mark.parametrize(
+    ("said", "goes_on"), [("y", True), ("Yes", True), ("n", False), ("", False), ("q", False)]
+)
+def test_only_a_yes_goes_on(
+    said: str, goes_on: bool, operations: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = operations("answer")
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda _question: said)
+
+    if goes_on:
+        answer.confirm("Remove it?")
+    else:
+        with pytest.raises(SystemExit):
+            answer.confirm("Remove it?")

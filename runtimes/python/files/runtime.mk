@@ -51,7 +51,7 @@ lint: install ## Check style and types
 	.venv/bin/python -m ruff format --check
 	.venv/bin/python -m mypy
 
-format: install ## Put the code into shape
+format: install ## Format the code
 	.venv/bin/python -m ruff check --fix
 	.venv/bin/python -m ruff format
 

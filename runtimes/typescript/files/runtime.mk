@@ -24,7 +24,7 @@ lint: install ## Check style and types
 	$(BIN)/biome check
 	$(BIN)/tsc
 
-format: install ## Put the code into shape
+format: install ## Format the code
 	$(BIN)/biome check --write
 
 package: install ## Build build/package.zip, as Lambda takes it
