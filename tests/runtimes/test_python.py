@@ -298,7 +298,7 @@ VARIABLES = {
     "PYTHONNODEBUGRANGES": "1",
     "PYTHONOPTIMIZE": "2",
     "PYTHONPATH": "src/hello_lambda",
-    "PYTHONPYCACHEPREFIX": "elsewhere",
+    "PYTHONPYCACHEPREFIX": "byte-code",
     "PYTHONSAFEPATH": "1",
     "PYTHONWARNINGS": "error",
     "RUNTIME": "python3.8",
