@@ -73,6 +73,14 @@ def test_what_is_packed_but_not_committed_is_named(repository: Path) -> None:
     assert refused(repository).endswith("packed, yet not committed; commit or remove them:\nsrc/a.tfplan\n\n")
 
 
+def test_debian_12_s_python_assembles_a_release_though_it_has_no_filters_for_archives(repository: Path) -> None:
+    older = "import runpy, sys, tarfile; del tarfile.data_filter, tarfile.FilterError"
+    script = f"{older}; sys.argv[:1] = []; runpy.run_path(sys.argv[0], run_name='__main__')"
+    subprocess.run([sys.executable, "-c", script, *COMMAND[1:]], cwd=repository, check=True)
+
+    assert (repository / "build/release/release.json").is_file()
+
+
 def test_a_link_out_of_the_release_is_named(repository: Path) -> None:
     (repository / "events/passwords").symlink_to("/etc/passwd")
     commit(repository)
