@@ -33,15 +33,6 @@ GIVEN = json.loads(
                 language=cookiecutter._languages[cookiecutter.runtime], version=cookiecutter._version,
                 template=lipsum.__globals__.os.getcwd()) | tojson }}"""
 )
-# Where a name has slashes, cookiecutter makes a folder for each of its parts, and removes the last one alone. The
-# others go when it ends, as far as they hold nothing else.
-# {% set os, name = lipsum.__globals__.os, cookiecutter.function_name %}
-# {% set here = namespace(folder=os.path.join(cookiecutter._output_dir | default("."), name), alone=[], more=true) %}
-# {% for _ in range(name.count("/")) %}{% set here.folder = os.path.dirname(here.folder) %}
-# {% set here.more = here.more and os.listdir(here.folder) | length == 1 %}
-# {% set here.alone = [here.folder] + here.alone if here.more else here.alone %}{% endfor %}
-# {% for folder in here.alone %}{{ os.sys.modules.atexit.register(os.rmdir, folder) and "" }}{% endfor %}
-
 WIRING = "wiring.json"
 FOLDER = GIVEN["template"]
 

@@ -4,8 +4,10 @@ import os
 import pickle
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +93,52 @@ def pytest_unconfigure(config: Any) -> None:
         world.__exit__(None, None, None)
 
 
+@pytest.fixture
+def tried() -> Counter[tuple[str, str]]:
+    """Counts what a test tries: what that is, and what becomes of it. tries(what, became) marks one."""
+    return Counter()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Note what a test that passes has tried."""
+    result = yield
+    counted = Counter({mark.args: 1 for mark in item.iter_markers("tries")})
+    counted += getattr(item, "funcargs", {}).get("tried", Counter())
+    item.user_properties += [("tried", [*pair, number]) for pair, number in counted.items()]
+    return result
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--keep-faults", help="a page for the figures of what was tried, such as of -m tries")
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what was tried, and keep it if that is asked for."""
+    attacks(terminalreporter)
+    figures: dict[str, Counter[str]] = defaultdict(Counter)
+    for report in (each for reports in terminalreporter.stats.values() for each in reports):
+        for name, value in getattr(report, "user_properties", []):
+            if report.when == "call" and name == "tried":
+                figures[value[0]][value[1]] += value[2]
+    if not figures:
+        return
+    terminalreporter.section("faults: what was tried, and what became of it")
+    rows = [
+        (what, f"{all_.total():,}", ", ".join(f"{number:,} {how}" for how, number in sorted(all_.items())))
+        for what, all_ in sorted(figures.items())
+    ]
+    for row in rows:
+        terminalreporter.write_line("{:<16} {:>7}: {}".format(*row))
+    if place := terminalreporter.config.getoption("keep_faults"):
+        lines = ["| what | tried | what became of it |", "| --- | --- | --- |"]
+        lines += [f"| {what} | {total} | {became} |" for what, total, became in rows]
+        title = f"# Faults tried, {datetime.now(UTC):%Y-%m-%d}"
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        Path(place).write_text("\n".join([title, "", *lines, ""]), "utf-8")
+
+
+def attacks(terminalreporter: Any) -> None:
     """Print the attacks that were tried, and how many single calls beside them."""
     found: dict[str, list[str]] = {"attack": [], "attempt": []}
     denied = 0
