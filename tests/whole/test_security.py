@@ -28,8 +28,13 @@ def test_checkov_finds_nothing_but_what_the_page_accepts(bake: Bake, tmp_path: P
     roots = {"foundation": TEMPLATE / "foundation"}
     for trigger in triggers:
         roots |= {f"{trigger}/{root}": bake(trigger=trigger) / root for root in ("deployment", "pipeline")}
+    looked_at = set()
     for place, root in roots.items():
-        shutil.copytree(root, tmp_path / place, ignore=shutil.ignore_patterns(".terraform*"))
+        for file in root.glob("*.tf"):
+            if (this := (root.name, file.name, file.read_bytes())) not in looked_at:
+                looked_at.add(this)
+                (tmp_path / place).mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, tmp_path / place)
     where = ["--directory", str(tmp_path), "--framework", "terraform"]
     command = [str(checkov), *where, "--output", "json", "--skip-download"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
