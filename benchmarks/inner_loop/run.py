@@ -24,7 +24,7 @@ ROUNDS = 5
 SANDBOX = "hello-lambda--sandbox-me"
 WATCH = """
 from operations import watch
-watch.test = lambda: True
+watch.test = lambda why: True
 watch.main("me")
 """
 BOTO3 = f"""
