@@ -259,6 +259,49 @@ def test_what_is_not_what_was_locked_is_refused(repository: Path, path: str) -> 
     assert "EINTEGRITY" in done.stderr
 
 
+@pytest.fixture
+def lockable(generate: Generate, tmp_path: Path) -> Path:
+    """A repository of the test's own that is quickly locked, since it depends on little."""
+    repository = copy(generate("none"), tmp_path / "repository")
+    depends(repository, {"tslib": "^2"})
+    return repository
+
+
+def depends(repository: Path, on: dict[str, str]) -> None:
+    (repository / "package.json").write_text(json.dumps({"private": True, "dependencies": on}))
+
+
+def test_what_is_locked_is_what_is_asked_for_and_tells_of_no_folder(lockable: Path, path: str) -> None:
+    done = make(lockable, path, "lock")
+
+    assert done.returncode == 0, done.stderr
+    lock = json.loads((lockable / "package-lock.json").read_text())
+    assert "name" not in lock
+    assert list(lock["packages"]) == ["", "node_modules/tslib"]
+
+
+@pytest.mark.parametrize("place", ["git+file://{}", "file:{}", "file:{}/odd-1.0.0.tgz", "file:odd.tgz"])
+def test_a_lock_that_not_everybody_could_install_is_not_written(
+    place: str, lockable: Path, tmp_path: Path, path: str
+) -> None:
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    (ours / "package.json").write_text('{"name": "odd", "version": "1.0.0"}')
+    git = ["git", "-C", str(ours), "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    for arguments in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "Ours"]):
+        subprocess.run([*git, *arguments], check=True)
+    subprocess.run(["npm", "pack", "--silent"], cwd=ours, check=True)
+    depends(lockable, {"odd": place.format(ours)})
+    before = (lockable / "package-lock.json").read_bytes()
+
+    done = make(lockable, path, "lock")
+
+    assert done.returncode != 0
+    assert "lock: nothing is changed" in done.stderr
+    assert "odd" in done.stderr
+    assert (lockable / "package-lock.json").read_bytes() == before
+
+
 # The package
 
 

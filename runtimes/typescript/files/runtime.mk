@@ -41,4 +41,7 @@ verify-install: # what make verify needs
 	@sh tests/deployed/install.sh
 
 lock: ## Take newer dependencies, as package.json allows
-	npm update --package-lock-only
+	@rm -rf build/lock && mkdir -p build/lock && cp package.json package-lock.json .npmrc build/lock
+	npm --prefix build/lock update --package-lock-only || { echo "lock: nothing is changed; see above" >&2; exit 1; }
+	@node scripts/lock.mjs build/lock/package-lock.json
+	mv build/lock/package-lock.json .

@@ -27,7 +27,9 @@ BANNER = (
 )
 OPTIONS = (
     *("--bundle", "--platform=node", "--format=esm", "--target=node22", "--main-fields=module,main"),
-    *(f"--banner:js={BANNER}", "--sourcemap", "--sources-content=false"),
+    # Node.js goes through every character before the first line runs, for the map. Names stay, as traces have them.
+    *("--minify-syntax", "--minify-whitespace", "--sourcemap", "--sources-content=false"),
+    f"--banner:js={BANNER}",
     *("--loader:.node=empty", "--log-level=warning"),
 )
 DEPENDENCY = re.compile(r"(?:[\w./@-]*/)?node_modules/(?:@[\w.-]+/)?[\w.-]+")
