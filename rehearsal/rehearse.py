@@ -273,12 +273,14 @@ def conclude_first(rehearsal: Rehearsal, screen: Screen, walker: Walker) -> list
 
 @contextmanager
 def begun_again(rehearsal: Rehearsal, first: Walker) -> Iterator[Walker]:
-    """Yield what walks a second release, of one more file; its build begins after the first's."""
+    """Yield what walks a second release, of another package; its build begins after the first's."""
     ((repository, github),) = first.repositories.items()
     folder, place = github.with_name("again"), github.with_name("early-again")
     git(github.parent, "clone", "--quiet", str(github), str(folder))
     (folder / "src").mkdir(exist_ok=True)
     (folder / "src/second-release.txt").write_text("So that this package is another one.\n")
+    if (module := folder / "src/handler.ts").exists():  # of a bundle, into which no other file gets
+        module.write_text(f"{module.read_text('utf-8')}\n//! So that this package is another one.\n", "utf-8")
     git(folder, "add", "--all")
     git(folder, *COMMITTER, "commit", "--quiet", "--no-verify", "--message", "A second release")
     own: Any = {"repositories": {repository: folder}, "memory": {}, "runs": rehearsal.again}

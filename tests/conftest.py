@@ -255,8 +255,9 @@ def in_production(founded: EmulatedAccounts, shared: Path, **answers: str) -> Re
             )
             demo.commit(repository)
             world = founded.fork().__enter__()
+            releases = 2 if answers.get("trigger", "none") == "none" else 1
             with redirect_stdout(io.StringIO()) as written:
-                result = rehearse(Options(repository, releases=1 if answers else 2), Screen(), world, folder)
+                result = rehearse(Options(repository, releases=releases), Screen(), world, folder)
             lines = written.getvalue().splitlines()
             (folder / "pickle").write_bytes(pickle.dumps((world.url, repository, lines, result)))
     url, *rest = pickle.loads((folder / "pickle").read_bytes())  # noqa: S301

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import pytest
 import yaml
 
 from emulator.accounts import EmulatedAccounts, sdk
@@ -150,6 +151,17 @@ class People:
             line = process.stdout.readline()
             process.kill()
         return line
+
+
+def heard(process: subprocess.Popen[str], text: str) -> list[str]:
+    """Return what a process prints, up to a line with a text; fail if it ends before."""
+    assert process.stdout
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return lines
+    pytest.fail(f"no {text!r} in:\n{''.join(lines)}")
 
 
 def terraform_of(world: World, folder: Path, environment: dict[str, str], *arguments: str) -> str:

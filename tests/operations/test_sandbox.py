@@ -22,7 +22,7 @@ from cookiecutter.main import cookiecutter
 from emulator.accounts import EmulatedAccounts
 from hooks.git import git
 from rehearsal import demo, people
-from tests.worlds import DEV, FACTS, NAME, REGION, TEMPLATE, TOOL
+from tests.worlds import DEV, FACTS, NAME, REGION, TEMPLATE, TOOL, heard
 
 GREETING = "src/hello_lambda/greeting.py"
 PEOPLE = ("ada", "bob")
@@ -71,17 +71,6 @@ class Developer:
             finally:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGINT)
-
-
-def heard(process: subprocess.Popen[str], text: str) -> list[str]:
-    """Return what a process prints, up to a line with a text; fail if it ends before."""
-    assert process.stdout
-    lines: list[str] = []
-    for line in process.stdout:
-        lines.append(line)
-        if text in line:
-            return lines
-    pytest.fail(f"no {text!r} in:\n{''.join(lines)}")
 
 
 @pytest.fixture(scope="module")
