@@ -49,12 +49,8 @@ lock: .venv/installed ## Take newer dependencies
 	for lock in emulator/nodejs runtimes/typescript/files $(dir $(wildcard runtimes/typescript/handlers/*/package.json)); do \
 		npm --prefix $$lock --omit-lockfile-registry-resolved update --package-lock-only && sed -i '/^  "name":/d' $$lock/package-lock.json || exit; done
 
-benchmarks: .venv/installed ## Measure beside what one would use instead, and where time goes
-	.venv/bin/python -m benchmarks.cold_start.run
-	.venv/bin/python -m benchmarks.generation.run
-	.venv/bin/python -m benchmarks.inner_loop.run
-	.venv/bin/python -m benchmarks.packaging.run
-	.venv/bin/python -m benchmarks.rehearsal.run
+benchmarks: .venv/installed ## Measure beside what one would use instead, into benchmarks/results; ONLY="growth" prints some
+	.venv/bin/python -m benchmarks $(ONLY)
 
 clean: ## Remove all that can be made again
 	rm -rf .venv build

@@ -47,9 +47,19 @@ class Developer:
         return done.stdout
 
 
+def founded(world: EmulatedAccounts, facts: dict[str, Any], folder: Path) -> None:
+    """Give an empty world the foundation, what is kept of it or a new one; from then on calls are judged."""
+    kept = foundation.cached(facts)
+    restored = foundation.restore(world, kept)
+    world.ask("enforce")
+    if not restored:
+        foundation.apply(world, facts, folder)
+        foundation.keep(world, kept)
+
+
 @contextmanager
 def at_work(runtime: str = "python3.13") -> Iterator[Developer]:
-    """Give a developer, once the foundation is applied, which takes a minute or two."""
+    """Give a developer, once the foundation is there, which takes a minute or two if none is kept."""
     with TemporaryDirectory() as scratch, EmulatedAccounts() as world:
         folder, answers, path = Path(scratch), {"runtime": runtime}, os.environ["PATH"]
         repository = Path(
@@ -65,8 +75,7 @@ def at_work(runtime: str = "python3.13") -> Iterator[Developer]:
         else:
             demo.install(repository)
         facts = json.loads((repository / "accounts.json").read_text())
-        foundation.apply(world, facts, folder / "foundation")
-        world.ask("enforce")
+        founded(world, facts, folder / "foundation")
         own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         home = {"HOME": scratch, "PATH": path, "UV_CACHE_DIR": demo.uv_cache()}
         yield Developer(

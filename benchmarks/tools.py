@@ -1,16 +1,32 @@
-"""What we measure ourselves against, each in an environment of its own below build/."""
+"""What we measure ourselves against, each in an environment of its own below build/, and what we measure."""
 
 import shutil
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from uv import find_uv_bin
 
 BUILD = Path(__file__).parents[1] / "build/benchmarks"
 PINNED = {"copier": "copier==9.19.1", "sam": "aws-sam-cli==1.170.0"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """What was measured: what of, and rows of text under these heads."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+    def __str__(self) -> str:
+        """Return it in Markdown."""
+        rule = ("---", *("---:" for _ in self.heads[1:]))
+        lines = (f"| {' | '.join(row)} |" for row in (self.heads, rule, *self.rows))
+        return "\n".join((f"### {self.title}", "", *lines, ""))
 
 
 def tool(name: str) -> str:
@@ -43,10 +59,14 @@ def timed(
     return time.perf_counter() - began
 
 
-def compare(contestants: Mapping[str, Callable[[], float]], rounds: int) -> None:
-    """Measure all, in turns; print the medians, and how they compare with the first."""
+def medians(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Measure all, in turns, once more than counts; return the median of each."""
     times = [[measure() for measure in contestants.values()] for _ in range(rounds + 1)][1:]
-    medians = [statistics.median(column) for column in zip(*times, strict=True)]
-    for name, median in zip(contestants, medians, strict=True):
-        ratios = f"{median / medians[0]:5.2f} of ours, ours {medians[0] / median:5.2f} of it"
-        print(f"{name:<24} {median:6.3f} s  {ratios}")
+    return dict(zip(contestants, map(statistics.median, zip(*times, strict=True)), strict=True))
+
+
+def compare(title: str, contestants: Mapping[str, Callable[[], float]], rounds: int) -> Table:
+    """Return the medians of all, in seconds, and how they compare with the first."""
+    ours, *_ = found = medians(contestants, rounds)
+    rows = [(name, f"{each:.3f} s", f"{each / found[ours]:.2f}") for name, each in found.items()]
+    return Table(title, ("", f"median of {rounds}", "times ours"), rows)

@@ -1,22 +1,20 @@
-"""Time a generation, hooks included, beside the same files from a bare cookiecutter, copier and sam init.
-
-Run from the repository's root: python -m benchmarks.generation.run
-"""
+"""A generation, hooks included, beside the same files from a bare cookiecutter, copier and sam init."""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.tools import compare, timed, tool
+from benchmarks.tools import Table, compare, timed, tool
 
 TEMPLATE = Path(__file__).parents[2]
 ROUNDS = 15
 
 
-def main() -> None:
+def measure() -> Iterator[Table]:
     """Measure all four."""
     with TemporaryDirectory() as folder:
         output, bare, copier = Path(folder, "output"), Path(folder, "bare"), Path(folder, "copier")
@@ -34,7 +32,8 @@ def main() -> None:
         init = ["init", "--no-input", "--location", str(bare), "--name", "hello-lambda"]
         quiet = os.environ | {"SAM_CLI_TELEMETRY": "0"}
         sam, copy = [tool("sam"), *init, "--output-dir", str(output)], [tool("copier"), "copy", "--defaults"]
-        compare(
+        yield compare(
+            "Generation",
             {
                 "ours": lambda: timed([*cookiecutter, str(TEMPLATE)], fresh=(output,)),
                 "bare cookiecutter": lambda: timed([*cookiecutter, str(bare)], fresh=(output,)),
@@ -43,7 +42,3 @@ def main() -> None:
             },
             ROUNDS,
         )
-
-
-if __name__ == "__main__":
-    main()

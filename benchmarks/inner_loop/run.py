@@ -1,8 +1,7 @@
-"""Time the way from a saved file to the updated function, beside what one would use instead.
+"""The way from a saved file to the updated function, beside what one would use instead.
 
 The emulated accounts answer at once: what is measured is what a developer's machine does. What others pack is
-packed for them, but for `make package, then aws`. Run from the repository's root:
-python -m benchmarks.inner_loop.run [RUNTIME]
+packed for them, but for `make package, then aws`.
 """
 
 import json
@@ -17,7 +16,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 from benchmarks.developer import GREETING, TOOL, Developer, at_work
-from benchmarks.tools import compare, timed, tool
+from benchmarks.tools import Table, compare, timed, tool
 from emulator.accounts import EmulatedAccounts
 
 ROUNDS = 5
@@ -49,8 +48,13 @@ RUNTIMES = {
 SAM_SYNC = f"echo y | {tool('sam')} sync --code --stack-name sam --s3-bucket sam-bucket --no-dependency-layer"
 
 
-def main(runtime: str) -> None:
-    """Measure all."""
+def measure() -> Iterator[Table]:
+    """Measure all, for each runtime."""
+    return map(of, RUNTIMES)
+
+
+def of(runtime: str) -> Table:
+    """Measure all for a runtime."""
     greeting, comment, packed, handler = RUNTIMES[runtime]
     with at_work(runtime) as developer, sam_stack(developer, runtime, handler) as sam:
         developer.make("sandbox", "NAME=me")
@@ -93,7 +97,8 @@ def main(runtime: str) -> None:
 
         aws = f"{Path(sys.executable).with_name('aws')} --profile acme-dev-developer lambda"
         update = f"{aws} update-function-code --function-name {SANDBOX} --zip-file fileb://build/package.zip"
-        compare(
+        return compare(
+            f"Inner loop, {runtime}",
             {
                 "make sync": saved("make", f"TOOL={TOOL}", "sync", "NAME=me"),
                 "make watch, tests aside": watched,
@@ -129,7 +134,3 @@ def sam_stack(developer: Developer, runtime: str, handler: str) -> Iterator[dict
             package.extractall(developer.folder / "sam/code")
         (developer.folder / "sam/template.yaml").write_text(SAM.format(handler=handler, runtime=runtime))
         yield os.environ | world.environment(first, region) | {"SAM_CLI_TELEMETRY": "0"}
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:] or ["python3.13"])

@@ -1,20 +1,20 @@
-"""Time the package of a function with Powertools and pydantic, for arm64, beside pip --target and sam build.
+"""The package of a function with Powertools and pydantic, for arm64, beside pip --target and sam build.
 
-Caches are warm; what was built before is removed. Run from the repository's root:
-python -m benchmarks.packaging.run
+Caches are warm; what was built before is removed.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cookiecutter.main import cookiecutter
 from uv import find_uv_bin
 
-from benchmarks.tools import compare, timed, tool
+from benchmarks.tools import Table, compare, timed, tool
 from emulator.interpreters import interpreter
 
 TEMPLATE = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ cd pip-target && {python} -m zipfile -c ../pip.zip *
 """
 
 
-def main() -> None:
+def measure() -> Iterator[Table]:
     """Measure all three."""
     with TemporaryDirectory() as folder:
         repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=folder))
@@ -69,7 +69,8 @@ def main() -> None:
         quiet = os.environ | {"SAM_CLI_TELEMETRY": "0", "PATH": path}
         ours = [sys.executable, "scripts/package.py", RUNTIME, PLATFORM]
         pip, sam = ["sh", "-ec", PIP.format(python=sys.executable)], [tool("sam"), "build"]
-        compare(
+        yield compare(
+            "Packaging",
             {
                 "ours, by uv, zipped": lambda: timed(ours, repository, fresh=(repository / "build",)),
                 "pip --target, zipped": lambda: timed(pip, repository, fresh=(repository / "pip-target",)),
@@ -77,7 +78,3 @@ def main() -> None:
             },
             ROUNDS,
         )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,19 +1,18 @@
-"""Show where the time of a rehearsal goes, to production and to a red test.
-
-Run from the repository's root: python -m benchmarks.rehearsal.run
-"""
+"""Where the time of a rehearsal goes, to production and to a red test."""
 
 import json
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from cookiecutter.main import cookiecutter
 
+from benchmarks.tools import Table
 from rehearsal import demo, foundation
 
 TEMPLATE = Path(__file__).parents[2]
@@ -27,49 +26,50 @@ KINDS = {
 }
 
 
-def rehearsed(repository: Path) -> dict[str, Any]:
-    """Rehearse, and print when what was told; return the result."""
-    page = ["--report", str(repository / "build.html")]
+def rehearsed(repository: Path, problem: str = "") -> dict[str, float]:
+    """Rehearse; return the seconds in all, those of each part, and those of the builds' commands by kind.
+
+    problem: what is said in the end.
+    """
+    page = ["--report", str(repository.with_name("report.html"))]
     command = [sys.executable, "-m", "rehearsal", str(repository), "--json", *page]
     began = time.monotonic()
-    done = subprocess.run(command, cwd=TEMPLATE, stdout=subprocess.PIPE, check=False)
+    done = subprocess.run(
+        command, cwd=TEMPLATE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+    )
+    seconds = defaultdict(float, {"in all": time.monotonic() - began})
     result: dict[str, Any] = json.loads(done.stdout)
-    how = result["problem"].partition("\n")[0] or "good"
-    print(f"{time.monotonic() - began:6.1f} s  in all: {how}")
-    return result
+    if problem not in result["problem"] or bool(problem) != bool(result["problem"]):
+        raise SystemExit(f"not rehearsed as expected: {result['problem']}")
+    seconds.update(result["seconds"])
+    for step in (step for run in result["runs"] + result["again"] for step in run["commands"]):
+        kind = next((kind for sign, kind in KINDS.items() if sign in step["text"]), "others")
+        seconds[f"builds: {kind}"] += step["seconds"]
+    return seconds
 
 
-def parts(result: dict[str, Any]) -> None:
-    """Print the parts of a rehearsal, and what the commands of both its releases took, by kind."""
-    for part, seconds in result["seconds"].items():
-        print(f"{seconds:10.1f} s  {part}")
-    for release, runs in ("first", result["runs"]), ("second", result["again"]):
-        kinds = Counter[str]()
-        for step in (step for run in runs for step in run["commands"]):
-            kinds[next((k for sign, k in KINDS.items() if sign in step["text"]), "others")] += step["seconds"]
-        for kind, seconds in kinds.most_common():
-            print(f"{seconds:10.1f} s  builds of the {release} release: {kind}")
-
-
-def main() -> None:
-    """Rehearse and print."""
+def measure() -> Iterator[Table]:
+    """Rehearse both runtimes, with and without a foundation that is kept, and a red test."""
+    found: dict[str, dict[str, float]] = {}
     with TemporaryDirectory() as folder:
-        repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=folder))
-        demo.commit(repository)
-        kept = foundation.cached(json.loads((repository / "accounts.json").read_text()))
+        repositories = {}
+        for runtime in "python3.13", "nodejs22.x":
+            answers = {"runtime": runtime, "function_name": f"hello-{runtime.partition('.')[0]}"}
+            made = cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=folder)
+            repositories[runtime] = Path(made)
+            demo.commit(repositories[runtime])
+        python = repositories["python3.13"]
+        kept = foundation.cached(json.loads((python / "accounts.json").read_text()))
         kept.unlink(missing_ok=True)
-        for what in "no foundation is kept", "the foundation is kept":
-            print(what)
-            parts(rehearsed(repository))
-        test = repository / "tests/test_greeting.py"
+        found["python3.13, no foundation kept"] = rehearsed(python)
+        for runtime, repository in repositories.items():
+            found[runtime] = rehearsed(repository)
+        test = python / "tests/test_greeting.py"
         test.write_text(test.read_text().replace("Hello, Ada!", "Goodbye, Ada!"))
-        demo.commit(repository, "A red test")
-        print("a unit test is red, the foundation is kept")
-        rehearsed(repository)
+        demo.commit(python, "A red test")
+        found["a red test"] = rehearsed(python, "tests")
         kept.unlink()
-        print("a unit test is red, no foundation is kept")
-        rehearsed(repository)
-
-
-if __name__ == "__main__":
-    main()
+        found["a red test, no foundation kept"] = rehearsed(python, "tests")
+    parts = list(dict.fromkeys(part for seconds in found.values() for part in seconds))
+    rows = [(part, *(f"{s[part]:.1f} s" if s[part] else "" for s in found.values())) for part in parts]
+    yield Table("A rehearsal of two releases, by parts", ("", *found), rows)

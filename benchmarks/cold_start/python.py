@@ -1,21 +1,22 @@
-"""Time what a cold start imports: the packaged handler of each trigger, beside that of a starter.
+"""What a cold start in Python imports: the packaged handler of each trigger, beside that of a starter.
 
 Both have byte code, and run in Lambda's own Python. AWS's starter with Powertools is for HTTP; for another
-trigger, its imports stand here with the utility that Powertools' documentation shows for that trigger. Run
-from the repository's root: python -m benchmarks.cold_start.run
+trigger, its imports stand here with the utility that Powertools' documentation shows for that trigger.
 """
 
 import json
 import os
-import statistics
 import subprocess
 import zipfile
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cookiecutter.main import cookiecutter
 from uv import find_uv_bin
 
+from benchmarks.tools import Table, medians
 from emulator.interpreters import interpreter
 
 TEMPLATE = Path(__file__).parents[2]
@@ -85,8 +86,8 @@ def seconds(module: str, *paths: Path) -> float:
     return float(subprocess.run(command, env=own, capture_output=True, text=True, check=True).stdout)
 
 
-def main() -> None:
-    """Measure all triggers, in turns."""
+def measure() -> Iterator[Table]:
+    """Measure all triggers."""
     if not interpreter("python", VERSION).version.startswith("3.13."):
         raise SystemExit("cold starts are measured under Python 3.13, which is not on this machine")
     triggers = json.loads((TEMPLATE / "cookiecutter.json").read_text())["trigger"]
@@ -98,17 +99,14 @@ def main() -> None:
         subprocess.run([*install, *wanted], check=True)
         own = {trigger: packaged(trigger, folder) for trigger in triggers}
         starters = {trigger: starter(trigger, folder) for trigger in triggers}
-        times: dict[str, list[tuple[float, float]]] = {trigger: [] for trigger in triggers}
-        for _ in range(ROUNDS + 1):
-            for trigger in triggers:
-                handler = f"hello_{trigger}.handler"
-                pair = seconds(handler, own[trigger]), seconds("app", starters[trigger], installed)
-                times[trigger].append(pair)
-    for trigger, pairs in times.items():
-        ours, theirs = (statistics.median(column) for column in zip(*pairs[1:], strict=True))
-        ratio = f"ours {ours / theirs:4.2f} of it"
-        print(f"{trigger:<10} {ours * 1000:5.1f} ms  starter {theirs * 1000:6.1f} ms  {ratio}")
-
-
-if __name__ == "__main__":
-    main()
+        rows = []
+        for trigger in triggers:
+            ours, theirs = medians(
+                {
+                    "ours": partial(seconds, f"hello_{trigger}.handler", own[trigger]),
+                    "the starter": partial(seconds, "app", starters[trigger], installed),
+                },
+                ROUNDS,
+            ).values()
+            rows.append((trigger, f"{ours * 1000:.1f} ms", f"{theirs * 1000:.1f} ms", f"{ours / theirs:.2f}"))
+    yield Table("Cold start, python3.13: import", ("", "ours", "the starter", "ours / the starter"), rows)
