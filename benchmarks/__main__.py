@@ -43,7 +43,8 @@ def pages(names: tuple[str, ...]) -> Iterator[str]:
     yield f"# Benchmarks of {datetime.now(UTC):%Y-%m-%d}\n\n{machine()}\n"
     for name in names:
         module = import_module(f"benchmarks.{name}")
-        yield f"## {(module.__doc__ or '').strip()}\n"
+        title = name.removesuffix(".run").replace("_", " ").replace(".", ", ").capitalize()
+        yield f"## {title}\n\n{(module.__doc__ or '').strip()}\n"
         yield from map(str, module.measure())
 
 

@@ -16,9 +16,8 @@ PINNED = {"copier": "copier==9.19.1", "sam": "aws-sam-cli==1.170.0"}
 
 @dataclass(frozen=True)
 class Table:
-    """What was measured: what of, and rows of text under these heads."""
+    """What was measured: rows of text under these heads, the first of which says what of."""
 
-    title: str
     heads: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
 
@@ -26,7 +25,7 @@ class Table:
         """Return it in Markdown."""
         rule = ("---", *("---:" for _ in self.heads[1:]))
         lines = (f"| {' | '.join(row)} |" for row in (self.heads, rule, *self.rows))
-        return "\n".join((f"### {self.title}", "", *lines, ""))
+        return "".join(f"{line}\n" for line in lines)
 
 
 def tool(name: str) -> str:
@@ -65,8 +64,8 @@ def medians(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict
     return dict(zip(contestants, map(statistics.median, zip(*times, strict=True)), strict=True))
 
 
-def compare(title: str, contestants: Mapping[str, Callable[[], float]], rounds: int) -> Table:
+def compare(what: str, contestants: Mapping[str, Callable[[], float]], rounds: int) -> Table:
     """Return the medians of all, in seconds, and how they compare with the first."""
     ours, *_ = found = medians(contestants, rounds)
     rows = [(name, f"{each:.3f} s", f"{each / found[ours]:.2f}") for name, each in found.items()]
-    return Table(title, ("", f"median of {rounds}", "times ours"), rows)
+    return Table((what, f"median of {rounds}", "times ours"), rows)

@@ -109,4 +109,4 @@ def measure() -> Iterator[Table]:
                 ROUNDS,
             ).values()
             rows.append((trigger, f"{ours * 1000:.1f} ms", f"{theirs * 1000:.1f} ms", f"{ours / theirs:.2f}"))
-    yield Table("Cold start, python3.13: import", ("", "ours", "the starter", "ours / the starter"), rows)
+    yield Table(("import", "ours", "the starter", "ours / the starter"), rows)

@@ -130,4 +130,4 @@ def measure() -> Iterator[Table]:
             rows.append((what, *(f"{each:.1f} ms" for each in found.values()), f"{ours / theirs:.2f}"))
         sizes = [place.stat().st_size for place, _ in packages.values()]
         rows.append(("zipped", *(f"{size:,} bytes" for size in sizes), f"{sizes[0] / sizes[1]:.2f}"))
-    yield Table("Cold start, nodejs22.x", ("", *packages, "ours / the starter"), rows)
+    yield Table(("", *packages, "ours / the starter"), rows)

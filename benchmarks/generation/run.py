@@ -33,7 +33,7 @@ def measure() -> Iterator[Table]:
         quiet = os.environ | {"SAM_CLI_TELEMETRY": "0"}
         sam, copy = [tool("sam"), *init, "--output-dir", str(output)], [tool("copier"), "copy", "--defaults"]
         yield compare(
-            "Generation",
+            "a repository",
             {
                 "ours": lambda: timed([*cookiecutter, str(TEMPLATE)], fresh=(output,)),
                 "bare cookiecutter": lambda: timed([*cookiecutter, str(bare)], fresh=(output,)),

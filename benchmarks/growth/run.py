@@ -36,7 +36,7 @@ AT_ONCE = 2  # of Terraform, where nothing is timed
 def measure() -> Iterator[Table]:
     """Measure both."""
     heads = "foundation, all accounts", "of one, nothing to change", "its state", "pipelines", "rehearsal"
-    yield Table("Growth: environments", ("", *heads), [*map(with_environments, ENVIRONMENTS)])
+    yield Table(("environments", *heads), [*map(with_environments, ENVIRONMENTS)])
     heads = (
         "pipeline of the last",
         "nothing to change",
@@ -44,7 +44,7 @@ def measure() -> Iterator[Table]:
         "foundation, nothing to change",
         "rehearsal",
     )
-    yield Table("Growth: functions", ("", *heads), list(with_functions()))
+    yield Table(("functions", *heads), list(with_functions()))
 
 
 def with_environments(count: int) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ RUNTIMES = {
     "nodejs22.x": ("src/greeting.ts", "//", "index.mjs", "index.handler"),
 }
 
-SAM_SYNC = f"echo y | {tool('sam')} sync --code --stack-name sam --s3-bucket sam-bucket --no-dependency-layer"
+SAM_SYNC = "echo y | {} sync --code --stack-name sam --s3-bucket sam-bucket --no-dependency-layer"
 
 
 def measure() -> Iterator[Table]:
@@ -93,12 +93,12 @@ def of(runtime: str) -> Table:
 
         def synced_by_sam() -> float:
             save(developer.folder / "sam/code" / packed)
-            return timed(["sh", "-c", SAM_SYNC], developer.folder / "sam", sam)
+            return timed(["sh", "-c", SAM_SYNC.format(tool("sam"))], developer.folder / "sam", sam)
 
         aws = f"{Path(sys.executable).with_name('aws')} --profile acme-dev-developer lambda"
         update = f"{aws} update-function-code --function-name {SANDBOX} --zip-file fileb://build/package.zip"
         return compare(
-            f"Inner loop, {runtime}",
+            runtime,
             {
                 "make sync": saved("make", f"TOOL={TOOL}", "sync", "NAME=me"),
                 "make watch, tests aside": watched,

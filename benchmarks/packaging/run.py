@@ -70,7 +70,7 @@ def measure() -> Iterator[Table]:
         ours = [sys.executable, "scripts/package.py", RUNTIME, PLATFORM]
         pip, sam = ["sh", "-ec", PIP.format(python=sys.executable)], [tool("sam"), "build"]
         yield compare(
-            "Packaging",
+            "a package",
             {
                 "ours, by uv, zipped": lambda: timed(ours, repository, fresh=(repository / "build",)),
                 "pip --target, zipped": lambda: timed(pip, repository, fresh=(repository / "pip-target",)),

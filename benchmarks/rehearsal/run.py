@@ -72,4 +72,4 @@ def measure() -> Iterator[Table]:
         found["a red test, no foundation kept"] = rehearsed(python, "tests")
     parts = list(dict.fromkeys(part for seconds in found.values() for part in seconds))
     rows = [(part, *(f"{s[part]:.1f} s" if s[part] else "" for s in found.values())) for part in parts]
-    yield Table("A rehearsal of two releases, by parts", ("", *found), rows)
+    yield Table(("two releases", *found), rows)

@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from benchmarks.__main__ import NAMES
 from tests.conftest import Bake, needs
 
 TEMPLATE = Path(__file__).parents[2]
@@ -145,3 +147,13 @@ def test_every_target_that_a_page_names_can_be_made(bake: Bake) -> None:
         for page, word in named
         if not any(fnmatch(word, name.replace("%", "*")) for name in known)
     ] == []
+
+
+def test_the_page_of_benchmarks_has_all_that_measure() -> None:
+    files = (TEMPLATE / "benchmarks").glob("*/*.py")
+    measuring = {
+        f"{file.parent.name}.{file.stem}" for file in files if "def measure() -> I" in file.read_text()
+    }
+
+    assert measuring == {*NAMES}
+    assert [name for name in NAMES if not import_module(f"benchmarks.{name}").__doc__] == []
