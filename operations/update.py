@@ -65,6 +65,8 @@ def update(folder: Path, to: str) -> int:
     if conflicts:
         print(f"In conflict: {', '.join(conflicts)}. Resolve, then git add.")
     print("Next: git diff --cached, make lint test, git commit. Or git reset --merge, which takes it back.")
+    if any(path.startswith("tests/deployed/") for path in changed):
+        print("tests/deployed has changed, and holds releases back: make sandbox verify, before you push.")
     if any(path == "accounts.json" or path.startswith("pipeline/") for path in changed):
         print("Once it is merged: make pipeline, as an operator.")
     return 1 if conflicts else 0
