@@ -230,9 +230,7 @@ def test_what_is_updated_is_built_and_deployed(
     own(repository)
     done = update(template, repository)
     assert "make sandbox verify" in done.stdout
-    deployed = repository / "tests/deployed/test_deployed.py"
-    deployed.write_text(deployed.read_text().replace("deployment!", "deployment."))  # as this owner's function answers
-    demo.commit(repository, "Update")
+    change(repository, {"tests/deployed/test_deployed.py": ("deployment!", "deployment.")})
     folder = tmp_path / "rehearsal"
     folder.mkdir()
 

@@ -73,7 +73,9 @@ def test_what_is_packed_but_not_committed_is_named(repository: Path) -> None:
     assert refused(repository).endswith("packed, yet not committed; commit or remove them:\nsrc/a.tfplan\n\n")
 
 
-def test_debian_12_s_python_assembles_a_release_though_it_has_no_filters_for_archives(repository: Path) -> None:
+def test_a_python_without_filters_for_archives_such_as_debian_12_s_assembles_a_release(
+    repository: Path,
+) -> None:
     older = "import runpy, sys, tarfile; del tarfile.data_filter, tarfile.FilterError"
     script = f"{older}; sys.argv[:1] = []; runpy.run_path(sys.argv[0], run_name='__main__')"
     subprocess.run([sys.executable, "-c", script, *COMMAND[1:]], cwd=repository, check=True)
