@@ -265,7 +265,10 @@ class Loader(yaml.SafeLoader):
         else:
             if isinstance(event, yaml.ScalarEvent) and not quoted:
                 event.implicit = (True, False)  # of a block, too
-            return super().compose_node(parent, index)
+            try:
+                return super().compose_node(parent, index)
+            except RecursionError:
+                problem = "is nested too deeply"
         raise OtherwiseReadError(problem=problem, problem_mark=start)
 
     def fetch_directive(self) -> None:

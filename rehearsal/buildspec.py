@@ -105,7 +105,7 @@ def read(path: Path, inline: str = "") -> dict[str, Any]:
         typed = yaml.safe_load(text)
     except OSError as error:
         raise ValueError(f"{path.name}: cannot be read: {error.strerror}") from None
-    except (ValueError, yaml.YAMLError) as error:
+    except (RecursionError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{path.name}: is not YAML: {' '.join(str(error).split())}") from None
     for key, reason in faults(spec):
         raise ValueError(f"{path.name}: {key}: {reason}")

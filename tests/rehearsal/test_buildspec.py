@@ -357,6 +357,7 @@ def test_an_artifact_is_zipped_with_who_may_execute_it(tmp_path: Path) -> None:
 # What is refused
 
 
+@pytest.mark.tries("buildspecs", "refused by key")
 @pytest.mark.parametrize(
     ("text", "message"),
     [

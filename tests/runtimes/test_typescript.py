@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from emulator.accounts import EmulatedAccounts
 from emulator.execution_environment import ExecutionEnvironment, Outcome
 from emulator.interpreters import interpreter
 from tests.conftest import needs
+from tests.faults.events import thrown
 from tests.worlds import DEV, REGION, TEMPLATE
 
 LAYER = TEMPLATE / "runtimes/typescript"
@@ -155,6 +157,21 @@ def test_whatever_invokes_it_a_function_is_tested_linted_and_packaged(
     said = (repository / "build/tests.xml").read_text()
     assert re.search(r'<testsuite name="handler" [^>]*failures="0"', said)
     assert (repository / "build/package.zip").exists()
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS)
+def test_a_handler_does_with_any_event_what_its_contract_says(
+    trigger: str,
+    generate: Generate,
+    path: str,
+    accounts: EmulatedAccounts,
+    tried: Counter[tuple[str, str]],
+) -> None:
+    repository = generate(trigger)
+    sample, code = repository / "events/greeting.json", package(repository, path)
+    configuration = {"Runtime": "nodejs22.x", "Handler": "index.handler"}
+    for became in thrown(trigger, code, sample, configuration, accounts):
+        tried["events", f"{became} in TypeScript"] += 1
 
 
 def test_every_trigger_has_a_handler() -> None:

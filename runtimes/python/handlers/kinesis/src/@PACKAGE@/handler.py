@@ -19,7 +19,7 @@ def parse(data: str) -> Request:
     """Return the request in a record's data, base64 of {"name": "Ada"} and the like; raise BadRecordError."""
     try:
         message = json.loads(b64decode(data))
-    except ValueError:
+    except (RecursionError, ValueError):
         raise BadRecordError("data: must be JSON") from None
     if not isinstance(message, dict):
         raise BadRecordError("data: must be an object")

@@ -33,7 +33,7 @@ def parse(content: bytes) -> Request:
     """Return the request in an object, such as {"name": "Ada", "language": "en"}; raise BadObjectError."""
     try:
         said = json.loads(content)
-    except ValueError:
+    except (RecursionError, ValueError):
         raise BadObjectError("content: must be JSON") from None
     if not isinstance(said, dict):
         raise BadObjectError("content: must be an object")

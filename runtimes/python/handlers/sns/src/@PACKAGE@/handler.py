@@ -18,7 +18,7 @@ def parse(text: str) -> Request:
     """Return the request in a message, such as {"name": "Ada", "language": "en"}; raise BadMessageError."""
     try:
         message = json.loads(text)
-    except ValueError:
+    except (RecursionError, ValueError):
         raise BadMessageError("message: must be JSON") from None
     if not isinstance(message, dict):
         raise BadMessageError("message: must be an object")

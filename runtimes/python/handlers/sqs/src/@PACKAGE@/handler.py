@@ -22,7 +22,7 @@ def parse(body: str) -> Request:
     """Return the request in a message, such as {"name": "Ada", "language": "en"}; raise BadMessageError."""
     try:
         message = json.loads(body)
-    except ValueError:
+    except (RecursionError, ValueError):
         raise BadMessageError("body: must be JSON") from None
     if not isinstance(message, dict):
         raise BadMessageError("body: must be an object")

@@ -3,7 +3,9 @@
 import json
 import os
 import random
+import re
 import subprocess
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 import yaml
 
 from foundation import terraform
-from hooks.accounts_file import AccountsFile
+from hooks.accounts_file import AccountsFile, check
 from tests.conftest import needs
 from tests.worlds import TEMPLATE
 
@@ -141,6 +143,76 @@ FRAGMENTS = [
         "\xa0",
     ),
 ]
+# Whole values and keys, in place of others.
+ODD = [
+    *(
+        "011111111111",
+        "0o17",
+        "222222222222",
+        '"22222222222"',
+        '"022222222222"',
+        "2222222222",
+        "0b1",
+        "1.5",
+        ".inf",
+    ),
+    *(
+        "~",
+        "",
+        "yes",
+        "maybe",
+        "[]",
+        "{}",
+        "[a]",
+        "{ a: b }",
+        "{ <<: *region }",
+        "!!str a",
+        "!x a",
+        "&a b",
+        "*region",
+    ),
+    *(
+        "2026-01-01",
+        "' '",
+        '"\\u0041"',
+        '"é"',
+        "us-east-1",
+        "acme",
+        "dev",
+        "ops",
+        "a" * 70,
+        "\t x",
+        "x # y",
+        "x: y",
+        "'",
+    ),
+    *(
+        "[" * 2000,
+        "=",
+        "%x",
+        "@x",
+        "`x`",
+        '"a\\/b"',
+        "arn:aws:iam::222222222222:role/x",
+        "https://x:y@example.com/a",
+    ),
+]
+KEYS = [
+    "name",
+    "id",
+    "<<",
+    "regoin",
+    "? region",
+    "&k region",
+    "1",
+    "true",
+    "~",
+    '"region"',
+    "'id'",
+    "[a]",
+    "é",
+    "-",
+]
 COUNT = 300
 ALL = 'jsonencode({for f in fileset(".", "texts/*"): basename(f) => try(yamldecode(file(f)), null)})'
 
@@ -184,13 +256,49 @@ def changed(chance: random.Random) -> str:
     return text
 
 
-def test_whatever_generation_takes_terraform_reads_alike(tmp_path: Path) -> None:
+def misshapen(chance: random.Random) -> tuple[str, range]:
+    """Return an accounts file with another shape at one place, and the lines where that may be told."""
+    lines = chance.choice([STYLED, PLAIN]).splitlines(keepends=True)
+    number = chance.choice([n for n, line in enumerate(lines) if ":" in line.partition("#")[0]])
+    line = lines[number]
+    found, odd = re.search(r"[\w-]+(: *)([^,{}\[\]\n]+)", line), chance.choice(ODD)
+    match chance.randrange(6):
+        case 0:
+            lines[number] = ""
+            return "".join(lines), range(1, len(lines) + 1)  # where the mapping begins that lacks it
+        case 1:
+            lines.insert(number, line)
+        case 2:
+            lines[number] = line.replace("  ", chance.choice(["", " ", "\t"]), 1)
+        case 3:
+            lines[number] = re.sub(r"[\w]+(?=: )", lambda _: chance.choice(KEYS), line, count=1)
+        case _ if found:
+            lines[number] = line[: found.start(2)] + odd + line[found.end(2) :]
+        case _:
+            lines[number] = re.sub(r":.*", lambda _: f": {odd}", line)
+    return "".join(lines), range(number + 1, len(lines) + 2)
+
+
+def test_whatever_generation_takes_terraform_reads_alike(
+    tmp_path: Path, tried: Counter[tuple[str, str]]
+) -> None:
     chance, generated = random.Random(17), dict[str, str]()  # noqa: S311
     while len(generated) < COUNT:
         text = changed(chance)
-        if not AccountsFile(text).faults:
+        if not (faults := AccountsFile(text).faults):
             generated[repr(text)] = text
+        else:
+            check_faults(text, faults, range(1, len(text.splitlines()) + 2))
+            tried["accounts files", "refused by line"] += 1
+    for _ in range(COUNT):
+        text, places = misshapen(chance)
+        if not (faults := AccountsFile(text).faults):
+            generated[repr(text)] = text
+        else:
+            check_faults(text, faults, places)
+            tried["accounts files", "refused by line"] += 1
     taken = ALIKE | generated
+    tried["accounts files", "read alike"] += len(taken)
 
     for (name, text), read in zip(taken.items(), terraform_reads([*taken.values()], tmp_path), strict=True):
         accounts = AccountsFile(text)
@@ -199,6 +307,24 @@ def test_whatever_generation_takes_terraform_reads_alike(tmp_path: Path) -> None
         assert of(accounts.facts, read) == read, name
 
 
+def check_faults(text: str, faults: list[tuple[int, str]], places: range) -> None:
+    """Check that faults have words, and that one is told where the text has it."""
+    assert all(message and "\n" not in message for _, message in faults), text
+    assert any(number in places for number, _ in faults), (text, faults)
+
+
+@pytest.mark.tries("accounts files", "refused by line")
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1", "cp037", "utf-7"])
+def test_a_file_in_another_encoding_is_refused(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "accounts.yaml"
+    file.write_bytes(PLAIN.replace("# The", "# Thé").replace("name: dev", "name: dév").encode(encoding))
+
+    faults, _ = check(str(file))
+
+    assert any(re.match(r"accounts(\.yaml:\d+|_file): ", fault) for fault in faults), faults
+
+
+@pytest.mark.tries("accounts files", "refused by line")
 @pytest.mark.parametrize(("report", "good", "bad"), REFUSED)
 def test_what_the_two_would_read_otherwise_is_refused_by_line(report: str, good: str, bad: str) -> None:
     assert good in STYLED
