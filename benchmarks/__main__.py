@@ -29,7 +29,9 @@ def machine() -> str:
     """Return what the machine is, and what runs on it."""
     model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    terraform = subprocess.check_output(["terraform", "version"], text=True).split()[1]
+    terraform = subprocess.check_output(
+        ["terraform", "version"], stderr=subprocess.DEVNULL, text=True
+    ).split()[1]
     parts = (
         f"{os.cpu_count()} cores ({model[1] if model else platform.machine()})",
         *(f"{memory:.0f} GB of memory", platform.system(), f"Python {platform.python_version()}"),
