@@ -67,9 +67,9 @@ def measure() -> Iterator[Table]:
         test = python / "tests/test_greeting.py"
         test.write_text(test.read_text().replace("Hello, Ada!", "Goodbye, Ada!"))
         demo.commit(python, "A red test")
-        found["a red test"] = rehearsed(python, "tests")
+        found["a red test"] = rehearsed(python, "Build: Build")
         kept.unlink()
-        found["a red test, no foundation kept"] = rehearsed(python, "tests")
+        found["a red test, no foundation kept"] = rehearsed(python, "Build: Build")
     parts = list(dict.fromkeys(part for seconds in found.values() for part in seconds))
     rows = [(part, *(f"{s[part]:.1f} s" if s[part] else "" for s in found.values())) for part in parts]
     yield Table(("two releases", *found), rows)
