@@ -191,6 +191,8 @@ def more(runs: Runs) -> Iterator[str]:
         mend = f"push a fix, or: git revert {stop.commit.partition(' ')[0]}"
         ask = f"make approve ENV={runs.environment}, or make reject ENV={runs.environment}"
         yield f"  {ask if stop.approval else f'{retry}; else {mend}'}"
+        if stop.stage == "Verify" and not stop.approval:
+            yield f"  until then it answers callers; make rollback ENV={runs.environment} goes back"
 
 
 def show(found: list[Runs], unknown: bool) -> None:

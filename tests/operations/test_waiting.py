@@ -129,6 +129,19 @@ def test_a_new_pipeline_to_which_nothing_was_promoted_has_not_failed(
     assert [stop.stage for stop in found.stops()] == ([] if where == "no release yet" else ["Source"])
 
 
+def test_who_is_told_that_what_answers_has_failed_is_told_how_to_go_back(operations: Operations) -> None:
+    status, stop = operations("status"), operations("pipeline").Stop
+    stops = [
+        stop(stage, False, NOW.isoformat(), EXECUTION, "1a2b Commit", "", "")
+        for stage in ("Deploy", "Verify")
+    ]
+
+    _, of_deploy, _, of_verify, back = status.more(status.Runs("stage", stops=stops))
+
+    assert of_deploy == of_verify
+    assert back == "  until then it answers callers; make rollback ENV=stage goes back"
+
+
 @pytest.mark.parametrize(
     ("said", "cause"),
     [
