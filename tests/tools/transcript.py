@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event, Thread
 
 import yaml
 
@@ -33,6 +34,8 @@ OF_FOUNDATION = (
     r"Plan:|No changes|Apply complete|\w+ +(plan|apply) .*ok|What is left|\d\. |The foundation stands"
 )
 OF_PIPELINE = r"Plan:|Apply complete|console ="
+# What the doctor says of an environment after the first, with the lines that belong to it.
+ALIKE = r"(?m)^(?:stage|prod) +(?:look|ok|warning|fault) .*\n(?:  .*\n)*"
 
 
 class Day:
@@ -43,8 +46,8 @@ class Day:
             "# The first day, as a person sees it",
             "",
             "Made by `python tests/tools/transcript.py` in emulated accounts that are not empty; "
-            "[the first day on AWS](first-day-on-aws.md) is the list for real ones. What Terraform says of "
-            "each resource is left out.",
+            "[the first day on AWS](first-day-on-aws.md) is the list for real ones. Left out: what Terraform "
+            "says of each resource, and what the doctor says of stage and prod, which is as of dev.",
         ]
 
     def say(self, text: str) -> None:
@@ -69,6 +72,7 @@ class Day:
         )
         lines = [line for line in done.stdout.splitlines() if re.match(only, line) and line[-4:] != " ..."]
         steps = re.sub(r"(?m)^(\w+ +(?:look|plan|apply) .*?) +[\d.]+ (?:s|min)\b", r"\1", "\n".join(lines))
+        steps = re.sub(ALIKE, "", steps + "\n")
         text = steps.replace(str(folder), ".").strip("\n")
         code = f"(exit code {done.returncode})" if done.returncode else ""
         self.page += ["", "```console", f"$ {command}", *filter(None, [text, code]), "```"]
@@ -129,13 +133,19 @@ def main() -> None:
         profiles = people.environment(world, FACTS, folder)
         applies = "make pipeline AUTO_APPROVE=1"
         day.type(applies, repository, profiles, only=OF_PIPELINE)
-        day.say(
-            "A push, which the rehearsal's walker takes through the pipelines. Somebody approves production."
-        )
-        walker = Walker(world, REGION, {f"{FACTS['github_owner']}/{NAME}": repository})
-        walker.walk([each["id"] for each in ENVIRONMENTS])
-        tool = f"TOOL={Path(sys.executable).with_name('lambda-template')}"
-        day.type("make status", repository, profiles, f"make -s {tool} status")
+        day.say("A push, which the rehearsal's walker takes through the pipelines until somebody is asked:")
+        owned = {f"{FACTS['github_owner']}/{NAME}": repository}
+        asked = Event()
+        walker = Walker(world, REGION, owned, lambda approval: asked.set())
+        walks = Thread(target=walker.walk, args=[[each["id"] for each in ENVIRONMENTS]], daemon=True)
+        walks.start()
+        asked.wait()
+        tool = f"make -s TOOL={Path(sys.executable).with_name('lambda-template')}"
+        day.type("make status", repository, profiles, f"{tool} status")
+        approves = "make approve ENV=prod YES=1 WHY='the plan is as expected'"
+        day.type(approves, repository, profiles, approves.replace("make", tool, 1))
+        walks.join()
+        day.type("make status", repository, profiles, f"{tool} status")
     PAGE.write_text("\n".join(day.page) + "\n", "utf-8")
 
 

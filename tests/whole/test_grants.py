@@ -48,7 +48,7 @@ from tests.worlds import (
 )
 from triggers.sqs.trigger import Trigger
 
-PAGE = (TEMPLATE / "docs/security.md").read_text("utf-8")
+PAGE = (TEMPLATE / "docs/permissions.md").read_text("utf-8")
 BOOTSTRAP = "lambda-template-bootstrap"
 
 

@@ -278,7 +278,7 @@ def test_nothing_that_is_done_for_it_is_denied_and_nothing_is_left_of_it(life: L
 
 
 def test_nothing_is_granted_for_it_that_it_does_not_use_but_what_the_page_names(life: Life) -> None:
-    page = (TEMPLATE / "docs/security.md").read_text("utf-8")
+    page = (TEMPLATE / "docs/permissions.md").read_text("utf-8")
     rows = re.findall(r"^\| http \| `([^`]+)` \| ([\w:]+) \| [^|]+ \|$", page, re.MULTILINE)
     unused = {(role.replace(HTTP, "FUNCTION").replace("acme", "ORG"), what) for role, _, what in life.unused}
 

@@ -16,7 +16,7 @@ from tests.lives import Life, live, under_way
 from tests.worlds import PROD, REGION, TEMPLATE, TOOL, People, Rehearsed, World
 
 ENOUGH = 60  # seconds
-PAGE = (TEMPLATE / "docs/security.md").read_text("utf-8")
+PAGE = (TEMPLATE / "docs/permissions.md").read_text("utf-8")
 
 
 class Streamed(World):
