@@ -20,7 +20,7 @@ import yaml
 
 from emulator.accounts import EmulatedAccounts
 from foundation import terraform
-from rehearsal import demo, foundation, people
+from rehearsal import foundation, people
 from rehearsal.pipelines import Walker
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +29,11 @@ NAME = "hello-lambda"
 FACTS = yaml.safe_load((ROOT / "accounts.yaml").read_text("utf-8"))
 OPS, ENVIRONMENTS, REGION = FACTS["ops"], FACTS["environments"], FACTS["region"]
 OWN = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-# What is kept of what `make foundation` and `make pipeline` print.
+# What is kept of what `make foundation`, `make rehearse` and `make pipeline` print.
 OF_FOUNDATION = (
     r"Plan:|No changes|Apply complete|\w+ +(plan|apply) .*ok|What is left|\d\. |The foundation stands"
 )
+OF_REHEARSAL = r"environment +version|(dev|stage|prod) +\d|\w+ +Approve|prod runs"
 OF_PIPELINE = r"Plan:|Apply complete|console ="
 # What the doctor says of an environment after the first, with the lines that belong to it.
 ALIKE = r"(?m)^(?:stage|prod) +(?:look|ok|warning|fault) .*\n(?:  .*\n)*"
@@ -129,18 +130,25 @@ def main() -> None:
         bake = f"{sys.executable} -m cookiecutter --no-input {checkout} -o {folder}"
         day.type("cookiecutter --no-input gh:acme/lambda-template", folder, {}, bake)
         repository = folder / NAME
-        demo.commit(repository)
+        identity = dict.fromkeys(["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"], "Ada")
+        identity |= dict.fromkeys(["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"], "ada@example.com")
+        commits = 'git init -b main && git add . && git commit -m "Generate from lambda-template"'
+        day.type(commits, repository, identity, only=r"\[main")
+        tool = f"make -s TOOL={Path(sys.executable).with_name('lambda-template')}"
+        day.type("make rehearse", repository, {}, f"{tool} rehearse", OF_REHEARSAL)
         profiles = people.environment(world, FACTS, folder)
         applies = "make pipeline AUTO_APPROVE=1"
         day.type(applies, repository, profiles, only=OF_PIPELINE)
-        day.say("A push, which the rehearsal's walker takes through the pipelines until somebody is asked:")
+        day.say(
+            "`gh repo create --push` makes the repository on GitHub. The rehearsal's walker takes the place "
+            "of CodePipeline from there, until somebody is asked:"
+        )
         owned = {f"{FACTS['github_owner']}/{NAME}": repository}
         asked = Event()
         walker = Walker(world, REGION, owned, lambda approval: asked.set())
         walks = Thread(target=walker.walk, args=[[each["id"] for each in ENVIRONMENTS]], daemon=True)
         walks.start()
         asked.wait()
-        tool = f"make -s TOOL={Path(sys.executable).with_name('lambda-template')}"
         day.type("make status", repository, profiles, f"{tool} status")
         approves = "make approve ENV=prod YES=1 WHY='the plan is as expected'"
         day.type(approves, repository, profiles, approves.replace("make", tool, 1))
