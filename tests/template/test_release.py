@@ -73,7 +73,7 @@ def test_what_is_packed_but_not_committed_is_named(repository: Path) -> None:
     assert refused(repository).endswith("packed, yet not committed; commit or remove them:\nsrc/a.tfplan\n\n")
 
 
-def test_a_python_without_filters_for_archives_such_as_debian_12_s_assembles_a_release(
+def test_debian_12_s_python_which_has_no_filters_for_archives_assembles_a_release_too(
     repository: Path,
 ) -> None:
     older = "import runpy, sys, tarfile; del tarfile.data_filter, tarfile.FilterError"

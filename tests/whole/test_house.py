@@ -128,6 +128,67 @@ def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
             assert not anchor or anchor in anchors(there), href
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(TEMPLATE)))
+def test_every_picture_of_a_page_is_there(page: Path) -> None:
+    for source in (str(token.attrs["src"]) for token in tokens(page) if token.type == "image"):
+        assert (page.parent / source).is_file(), source
+
+
+def test_no_page_of_the_docs_is_longer_than_two_screens() -> None:
+    long = {page.name: len(page.read_text("utf-8").splitlines()) for page in TEMPLATE.glob("docs/**/*.md")}
+
+    assert {name: lines for name, lines in long.items() if lines > 120} == {}
+
+
+def test_the_table_of_contents_has_every_page() -> None:
+    contents = TEMPLATE / "docs/README.md"
+    linked = {str(token.attrs["href"]) for token in tokens(contents) if token.type == "link_open"}
+
+    assert {page.name for page in TEMPLATE.glob("docs/*.md")} - {"README.md"} <= linked
+
+
+def test_each_message_that_troubleshooting_quotes_is_in_the_code() -> None:
+    """In one file, with whatever stands there for the page's dots."""
+    page = (TEMPLATE / "docs/troubleshooting.md").read_text("utf-8")
+    ours = page.partition("## What AWS and Terraform say")[0]
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=TEMPLATE, stdout=subprocess.PIPE, check=True
+    ).stdout
+    files = [TEMPLATE / name for name in listed.decode().split("\0") if name]
+    texts = [
+        re.sub(r'"\s*\n\s*f?"', "", file.read_text("utf-8", errors="replace"))
+        for file in files
+        if file.is_file() and not {"docs", "tests"} & {*file.relative_to(TEMPLATE).parts[:1]}
+    ]
+
+    quoted = re.findall(r"^\| `([^`]+)` \|", ours, re.MULTILINE)
+    assert len(quoted) > 40
+    assert [
+        message
+        for message in quoted
+        if not any(all(part in text for part in message.split("…")) for text in texts)
+    ] == []
+
+
+def test_the_recorded_first_day_has_each_command_of_the_readme() -> None:
+    """But for those that take what no machine without a network has; flags that answer questions aside."""
+    readme = (TEMPLATE / "README.md").read_text("utf-8").partition("## From a fork")[2]
+    fences = re.findall(r"```sh\n(.*?)```", readme.partition("\n## ")[0], re.DOTALL)
+    commands = [line.strip() for fence in fences for line in fence.splitlines() if line.strip()]
+    transcript = (TEMPLATE / "docs/transcript.md").read_text("utf-8")
+    typed = {
+        re.sub(r" *\b(AUTO_APPROVE=1|YES=1|WHY='[^']*'|--no-input)", "", command).strip()
+        for command in re.findall(r"^\$ (.*)$", transcript.replace("gh:acme/", "gh:YOUR-ORG/"), re.MULTILINE)
+    }
+
+    assert len(commands) > 8
+    assert [command for command in commands if command not in typed] == [
+        "pipx install cookiecutter",
+        "cd hello-lambda",
+        "gh repo create --private --source . --push YOUR-ORG/hello-lambda",
+    ]
+
+
 def test_every_target_that_a_page_names_can_be_made(bake: Bake) -> None:
     repository = bake()
     known = targets(TEMPLATE / "Makefile", repository / "Makefile", *repository.glob("*.mk"))
