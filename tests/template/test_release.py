@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +74,16 @@ def test_what_is_packed_but_not_committed_is_named(repository: Path) -> None:
     assert refused(repository).endswith("packed, yet not committed; commit or remove them:\nsrc/a.tfplan\n\n")
 
 
-def test_debian_12_s_python_which_has_no_filters_for_archives_assembles_a_release_too(
-    repository: Path,
-) -> None:
-    older = "import runpy, sys, tarfile; del tarfile.data_filter, tarfile.FilterError"
-    script = f"{older}; sys.argv[:1] = []; runpy.run_path(sys.argv[0], run_name='__main__')"
-    subprocess.run([sys.executable, "-c", script, *COMMAND[1:]], cwd=repository, check=True)
+def test_debian_12_s_python_which_filters_no_archive_assembles_a_release_too(repository: Path) -> None:
+    older = "[vars(tarfile).pop(name, None) for name in ('data_filter', 'FilterError')]"
+    script = "sys.argv[:1] = []; runpy.run_path(sys.argv[0], run_name='__main__')"
+    code = f"import runpy, sys, tarfile; {older}; {script}"
+    subprocess.run([sys.executable, "-c", code, *COMMAND[1:]], cwd=repository, check=True)
 
     assert (repository / "build/release/release.json").is_file()
 
 
+@pytest.mark.skipif(not hasattr(tarfile, "data_filter"), reason="this Python does not look for such links")
 def test_a_link_out_of_the_release_is_named(repository: Path) -> None:
     (repository / "events/passwords").symlink_to("/etc/passwd")
     commit(repository)
