@@ -1,4 +1,4 @@
-"""Writes docs/transcript.md: the first day, in emulated accounts that are not empty, as a person sees it.
+"""Writes docs/transcript*.md: the first day, in emulated accounts that are not empty, as a person sees it.
 
 Usage: python tests/tools/transcript.py
 
@@ -20,11 +20,12 @@ import yaml
 
 from emulator.accounts import EmulatedAccounts
 from foundation import terraform
+from hooks.git import git
 from rehearsal import foundation, people
 from rehearsal.pipelines import Walker
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs/transcript.md"
+MADE_BY = "Made by `python tests/tools/transcript.py` in emulated accounts that are not empty; "
 NAME = "hello-lambda"
 FACTS = yaml.safe_load((ROOT / "accounts.yaml").read_text("utf-8"))
 OPS, ENVIRONMENTS, REGION = FACTS["ops"], FACTS["environments"], FACTS["region"]
@@ -40,16 +41,14 @@ ALIKE = r"(?m)^(?:stage|prod) +(?:look|ok|warning|fault) .*\n(?:  .*\n)*"
 
 
 class Day:
-    """What is done, one step after another, and the page about it."""
+    """What is done, one step after another, and a page about it."""
 
-    def __init__(self) -> None:
-        self.page = [
-            "# The first day, as a person sees it",
-            "",
-            "Made by `python tests/tools/transcript.py` in emulated accounts that are not empty; "
-            "[the first day on AWS](first-day-on-aws.md) is the list for real ones. Left out: what Terraform "
-            "says of each resource, and what the doctor says of stage and prod, which is as of dev.",
-        ]
+    def __init__(self, title: str, about: str) -> None:
+        self.page = [f"# {title}", "", MADE_BY + about]
+
+    def write(self, name: str) -> None:
+        """Write the page."""
+        (ROOT / f"docs/{name}.md").write_text("\n".join(self.page) + "\n", "utf-8")
 
     def say(self, text: str) -> None:
         """Add a paragraph."""
@@ -96,7 +95,12 @@ def furnish(world: EmulatedAccounts) -> None:
 
 def main() -> None:
     """Live through the day."""
-    day = Day()
+    day = Day(
+        "The first day: the accounts",
+        "[the first day on AWS](first-day-on-aws.md) is the list for real ones. Left out: what Terraform "
+        "says of each resource, and what the doctor says of stage and prod, which is as of dev. It goes on with "
+        "[the first function](transcript-function.md).",
+    )
     with EmulatedAccounts() as world, TemporaryDirectory() as scratch:
         folder, checkout = Path(scratch), Path(scratch) / "lambda-template"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(checkout)], check=True)
@@ -126,7 +130,13 @@ def main() -> None:
             topics.subscribe(TopicArn=topic, Protocol="email", Endpoint="on-call@example.com")
         day.type("make doctor", checkout, ops, f"{installed} doctor")
 
-        day.say("The first function:")
+        day.write("transcript")
+
+        day = Day(
+            "The first day: the first function",
+            "it follows [the accounts](transcript.md). Left out: most of what `make rehearse` prints, which "
+            "[the README](../README.md#see-it-work) shows.",
+        )
         bake = f"{sys.executable} -m cookiecutter --no-input {checkout} -o {folder}"
         day.type("cookiecutter --no-input gh:acme/lambda-template", folder, {}, bake)
         repository = folder / NAME
@@ -134,6 +144,7 @@ def main() -> None:
         identity |= dict.fromkeys(["GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"], "ada@example.com")
         commits = 'git init -b main && git add . && git commit -m "Generate from lambda-template"'
         day.type(commits, repository, identity, only=r"\[main")
+        git(repository, "update-ref", "refs/remotes/origin/main", "HEAD")  # as it is once pushed
         tool = f"make -s TOOL={Path(sys.executable).with_name('lambda-template')}"
         day.type("make rehearse", repository, {}, f"{tool} rehearse", OF_REHEARSAL)
         profiles = people.environment(world, FACTS, folder)
@@ -154,7 +165,7 @@ def main() -> None:
         day.type(approves, repository, profiles, approves.replace("make", tool, 1))
         walks.join()
         day.type("make status", repository, profiles, f"{tool} status")
-    PAGE.write_text("\n".join(day.page) + "\n", "utf-8")
+    day.write("transcript-function")
 
 
 if __name__ == "__main__":
