@@ -98,8 +98,8 @@ def main() -> None:
     day = Day(
         "The first day: the accounts",
         "[the first day on AWS](first-day-on-aws.md) is the list for real ones. Left out: what Terraform "
-        "says of each resource, and what the doctor says of stage and prod, which is as of dev. It goes on with "
-        "[the first function](transcript-function.md).",
+        "says of each resource, and what the doctor says of stage and prod, which is as of dev. It goes "
+        "on with [the first function](transcript-function.md).",
     )
     with EmulatedAccounts() as world, TemporaryDirectory() as scratch:
         folder, checkout = Path(scratch), Path(scratch) / "lambda-template"
