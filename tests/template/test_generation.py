@@ -136,7 +136,7 @@ def test_the_readme_says_what_to_do_first_and_where_more_is_told(
     assert readme[begin:].startswith("## Begin\n")
     assert "gh repo create --private --source . --push acme/hello-lambda\n" in readme[begin:]
     linked = re.findall(r"\(https://github.com/acme/lambda-template/blob/HEAD/(docs/[\w-]+\.md)\)", readme)
-    assert len(linked) == 5
+    assert len(linked) == 6
     assert [page for page in linked if not (TEMPLATE / page).is_file()] == []
 
 
