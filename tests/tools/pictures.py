@@ -18,7 +18,7 @@ from rich.text import Text
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs/pictures"
 COLUMNS = 104
-WIDE, HIGH = 1100, 700  # of the page, in pixels
+WIDE, HIGH = 1100, 615  # of the page, in pixels
 # What has the length of a page and is left out: the steps of the second release, and the facts of the first.
 LONG = r"(?s)(A second release[^\n]*\n|\nrelease: \{).*?(\nall|\})"
 
