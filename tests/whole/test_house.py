@@ -177,7 +177,7 @@ def test_the_recorded_first_day_has_each_command_of_the_readme() -> None:
     commands = [line.strip() for fence in fences for line in fence.splitlines() if line.strip()]
     transcript = "".join(page.read_text("utf-8") for page in TEMPLATE.glob("docs/transcript*.md"))
     typed = {
-        re.sub(r" *\b(AUTO_APPROVE=1|YES=1|WHY='[^']*'|--no-input)", "", command).strip()
+        re.sub(r" *(AUTO_APPROVE=1|YES=1|WHY='[^']*'|--no-input)", "", command).strip()
         for command in re.findall(r"^\$ (.*)$", transcript.replace("gh:acme/", "gh:YOUR-ORG/"), re.MULTILINE)
     }
 
