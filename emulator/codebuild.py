@@ -1,6 +1,6 @@
-"""CodeBuild: projects, report groups, whose turn it is to build, and what it checks.
+"""CodeBuild: projects, report groups, whose turn it is to build, how builds end, and what it checks.
 
-Whoever walks the pipelines builds.
+Whoever walks the pipelines builds, and whoever looks for what Scheduler has started.
 """
 
 import re
@@ -10,6 +10,7 @@ from moto.codebuild.models import CodeBuildBackend, codebuild_backends
 from moto.core.utils import unix_time
 
 from emulator.calls import MODEL, NOTHING, AwsError, Call, claims, command, doc, operation
+from emulator.events import emit
 from emulator.judge.checks import Asked, derived, reads
 from emulator.mends import replaces
 
@@ -18,6 +19,7 @@ from emulator.mends import replaces
 AT_ONCE = 1
 QUEUED = 5 * AT_ONCE  # https://docs.aws.amazon.com/codebuild/latest/userguide/builds-working.html
 BUILDS: dict[str, tuple[str, ...]] = {}  # that run or wait, by id: where, and of which kind
+ENDED: dict[str, dict[str, Any]] = {}  # what else is told of builds that have ended, by id
 REPORT_GROUPS: dict[str, dict[str, Any]] = {}  # by ARN
 REPORTED: set[str] = set()  # report groups that hold reports
 
@@ -146,11 +148,34 @@ def may_build(build: str) -> bool:
     return build in of_kind[:AT_ONCE]
 
 
+@claims("scheduler starts builds", doc("scheduler/latest/UserGuide/managing-targets-templated.html"))
+def begin(project: str) -> AwsError | None:
+    """Start a build of a project, by its ARN; return why not. It takes no turn: nobody may look for it."""
+    account, region, name = *reversed(project.split(":")[3:5]), project.rpartition("/")[2]
+    backend = codebuild_backends[account][region]
+    if name not in backend.codebuild_projects:
+        return AwsError("ResourceNotFoundException", f"Project cannot be found: {project}")
+    build = backend.start_build(name)["id"]
+    BUILDS[build] = (account, region, "by Scheduler")
+    return None
+
+
 @command
-@claims("the command end_build", NOTHING)
-def end_build(build: str) -> None:
-    """Note that a build has ended."""
-    del BUILDS[build]
+@claims("the command end_build", doc("codebuild/latest/userguide/sample-build-notifications.html"))
+def end_build(build: str, status: str = "SUCCEEDED", exported: dict[str, str] | None = None) -> None:
+    """Note that a build has ended, and tell EventBridge. exported: its variables."""
+    account, region, *_ = BUILDS.pop(build)
+    variables = [{"name": name, "value": value} for name, value in (exported or {}).items()]
+    ENDED[build] = {"buildStatus": status, "exportedEnvironmentVariables": variables}
+    arn = f"arn:aws:codebuild:{region}:{account}:build/{build}"
+    told = {"build-status": status, "project-name": build.partition(":")[0], "build-id": arn}
+    emit(account, region, "aws.codebuild", "CodeBuild Build State Change", told, arn)
+
+
+@replaces(CodeBuildBackend, "batch_get_builds", rests=MODEL)
+def batch_get_builds(backend: CodeBuildBackend, original: Any, ids: list[str]) -> list[dict[str, Any]]:
+    """Return builds, as they have ended. In moto each has succeeded as soon as somebody looks."""
+    return [build | ENDED.get(build["id"], {}) for build in original(backend, ids)]
 
 
 @reads("codebuild", rests=doc("service-authorization/latest/reference/list_awscodebuild.html"))

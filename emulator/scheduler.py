@@ -16,7 +16,7 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.scheduler.models import EventBridgeSchedulerBackend, Schedule, scheduler_backends
 
-from emulator import calls, cloudwatch, sqs
+from emulator import calls, cloudwatch, codebuild, sqs
 from emulator.calls import PACE, AwsError, Call, claims, doc, guess, moment
 from emulator.cron import due
 from emulator.judge.checks import Asked, derived, reads
@@ -53,9 +53,12 @@ def told_of_schedule(arn: str) -> dict[str, str | None]:
 
 
 def make(backend: EventBridgeSchedulerBackend, original: Any, **given: Any) -> Schedule:
-    """Refuse a role that does not trust Scheduler, and what is no expression. AWS does, moto takes any."""
-    if given["start_date"] or given["end_date"] or given["flexible_time_window"]["Mode"] != "OFF":
-        raise NotImplementedError("start and end dates and flexible windows of schedules")
+    """Refuse a role that does not trust Scheduler, and what is no expression. AWS does, moto takes any.
+
+    A flexible window is taken, and used as it begins.
+    """
+    if given["start_date"] or given["end_date"]:
+        raise NotImplementedError("start and end dates of schedules")
     group, target = backend.get_schedule_group(given["group_name"]), given["target"]
     here = SCHEDULER, backend.account_id, backend.region_name
     if calls.act(*here, [], role=target["RoleArn"], source=group.arn):
@@ -150,15 +153,19 @@ class Time:
                     group.schedules.pop(schedule.name, None)
 
     def _try(self, given: str) -> ServiceException | None:
-        """Have Lambda take what the schedule gives; return why it does not."""
+        """Have the target take what the schedule gives; return why it does not."""
         here = SCHEDULER, self.backend.account_id, self.backend.region_name
         if key := self.schedule.kms_key_arn:
             decrypts = [("kms:Decrypt", key, told_of_decrypting(self.schedule))]
             if why := calls.act(*here, decrypts, **self.itself):
                 return AwsError("AccessDeniedException", why)
-        refusal: ServiceException | None = calls.invoke(
-            SCHEDULER, self.schedule.target["Arn"], json.loads(given), **self.itself
-        )
+        target = self.schedule.target["Arn"]
+        if ":codebuild:" in target:
+            if why := calls.act(*here, [("codebuild:StartBuild", target)], **self.itself):
+                return AwsError("AccessDeniedException", why)
+            with self.world:
+                return codebuild.begin(target)
+        refusal: ServiceException | None = calls.invoke(SCHEDULER, target, json.loads(given), **self.itself)
         return refusal
 
     @claims(

@@ -1,4 +1,4 @@
-# Where failed pipelines and functions' alarms go. The organization subscribes whom it wants.
+# Where failed pipelines, drift and functions' alarms go. The organization subscribes whom it wants.
 
 locals {
   # Which services tell, and for which account they say that they do. EventBridge says none to SNS and KMS.
@@ -76,6 +76,36 @@ resource "aws_cloudwatch_event_target" "pipeline_failed" {
     # Not by jsonencode, which would escape the angle brackets.
     input_template = <<-EOT
       "<pipeline> failed in ${var.account}: https://${local.region}.console.aws.amazon.com/codesuite/codepipeline/pipelines/<pipeline>/executions/<execution>/timeline?region=${local.region}"
+    EOT
+  }
+}
+
+# Where drift is, FUNCTION-drift tells it by itself.
+resource "aws_cloudwatch_event_rule" "drift_failed" {
+  count = local.environment == null ? 0 : 1
+
+  name        = "${local.organization}-drift-failed"
+  description = "Nobody knows whether a function of this account has drifted."
+  event_pattern = jsonencode({
+    source        = ["aws.codebuild"]
+    "detail-type" = ["CodeBuild Build State Change"]
+    detail = {
+      "build-status" = [{ "anything-but" = ["IN_PROGRESS", "SUCCEEDED"] }]
+      "project-name" = [{ suffix = "-drift" }]
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "drift_failed" {
+  count = local.environment == null ? 0 : 1
+
+  rule = aws_cloudwatch_event_rule.drift_failed[0].name
+  arn  = aws_sns_topic.alerts[0].arn
+
+  input_transformer {
+    input_paths    = { project = "$.detail.project-name" }
+    input_template = <<-EOT
+      "<project> failed in ${var.account}, so nobody knows what has drifted: https://${local.region}.console.aws.amazon.com/codesuite/codebuild/${local.account.id}/projects/<project>/history?region=${local.region}"
     EOT
   }
 }

@@ -193,7 +193,7 @@ data "aws_iam_policy_document" "pipelines_boundary" {
       "codedeploy:UpdateDeploymentGroup",
       "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs",
       "lambda:CreateAlias", "lambda:CreateFunction", "lambda:DeleteAlias", "lambda:DeleteFunction",
-      "lambda:DeleteFunctionConcurrency", "lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionConfiguration",
+      "lambda:DeleteFunctionConcurrency", "lambda:GetAlias", "lambda:GetFunction*",
       "lambda:GetProvisionedConcurrencyConfig", "lambda:InvokeFunction", "lambda:ListAliases", "lambda:ListTags",
       "lambda:ListVersionsByFunction", "lambda:PublishVersion", "lambda:PutFunctionConcurrency", "lambda:TagResource", "lambda:UntagResource",
       "lambda:UpdateAlias", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration",
@@ -216,7 +216,7 @@ data "aws_iam_policy_document" "pipelines_boundary" {
       "lambda:UpdateEventSourceMapping",
       "events:*Rule", "events:*Targets", "events:ListTagsForResource", "events:TagResource", "events:UntagResource",
       "lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission",
-      "lambda:DeleteFunctionEventInvokeConfig", "lambda:GetFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig",
+      "lambda:DeleteFunctionEventInvokeConfig", "lambda:PutFunctionEventInvokeConfig",
       "sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:SetQueueAttributes",
       "sqs:TagQueue", "sqs:UntagQueue",
       "sns:CreateTopic", "sns:DeleteTopic", "sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic",
@@ -254,10 +254,11 @@ data "aws_iam_policy_document" "pipelines_boundary" {
     } : [for part in of : "${local.bucket_arns[bucket]}${part}"] if contains(keys(local.buckets), bucket)])
   }
 
+  # One statement, since a boundary may have 6,144 characters: neither's actions mean the other.
   statement {
-    sid       = "UseKey"
-    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
-    resources = [local.key_arn]
+    sid       = "UseKeyAndTellOfDrift"
+    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", "sns:Publish"]
+    resources = [local.key_arn, "arn:aws:sns:${local.here}:${local.alerts}"]
   }
 
   # For whoever chooses a table's key: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html

@@ -34,7 +34,7 @@ data "aws_iam_policy_document" "operator_in_ops" {
 }
 
 locals {
-  projects = [for project in ["build", "deploy", "plan", "verify"] : "arn:aws:codebuild:${local.here}:project/*-${project}"]
+  projects = [for project in ["build", "deploy", "drift", "plan", "verify"] : "arn:aws:codebuild:${local.here}:project/*-${project}"]
   reports  = "arn:aws:codebuild:${local.here}:report-group/*-build-tests"
 }
 
@@ -122,6 +122,12 @@ data "aws_iam_policy_document" "operator_pipelines" {
       "events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:TagResource", "events:UntagResource",
     ]
     resources = ["arn:aws:events:${local.here}:rule/*-promoted"]
+  }
+
+  statement {
+    sid       = "ManageDailyStarts"
+    actions   = ["scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:GetSchedule", "scheduler:UpdateSchedule"]
+    resources = ["arn:aws:scheduler:${local.here}:schedule/default/*-drift"]
   }
 
   statement {
@@ -332,7 +338,7 @@ data "aws_iam_policy_document" "operator_roles" {
   }
 
   dynamic "statement" {
-    for_each = { codepipeline = aws_iam_role.pipeline, events = aws_iam_role.pipeline_start }
+    for_each = { codepipeline = aws_iam_role.pipeline, events = aws_iam_role.pipeline_start, scheduler = aws_iam_role.drift_start }
 
     content {
       sid       = "Pass${title(statement.key)}ItsOwn"

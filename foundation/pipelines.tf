@@ -117,8 +117,33 @@ data "aws_iam_policy_document" "pipeline_start" {
   }
 }
 
+resource "aws_iam_role" "drift_start" {
+  count = local.environment == null ? 0 : 1
+
+  name               = "${local.organization}-drift-start"
+  path               = local.paths.services
+  description        = "EventBridge Scheduler's own: starts daily what tells of a function's drift"
+  assume_role_policy = data.aws_iam_policy_document.service_trust["scheduler"].json
+}
+
+resource "aws_iam_role_policy" "drift_start" {
+  count = local.environment == null ? 0 : 1
+
+  name   = "drift-start"
+  role   = aws_iam_role.drift_start[0].name
+  policy = data.aws_iam_policy_document.drift_start.json
+}
+
+data "aws_iam_policy_document" "drift_start" {
+  statement {
+    sid       = "StartBuilds"
+    actions   = ["codebuild:StartBuild"]
+    resources = ["arn:aws:codebuild:${local.here}:project/*-drift"]
+  }
+}
+
 data "aws_iam_policy_document" "service_trust" {
-  for_each = toset(["codepipeline", "events", "lambda"])
+  for_each = toset(["codepipeline", "events", "lambda", "scheduler"])
 
   statement {
     actions = ["sts:AssumeRole"]

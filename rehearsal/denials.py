@@ -15,6 +15,7 @@ from emulator.judge.policies import applies, listed, name
 # What the foundation creates as ORGANIZATION-ROLE, and where its policy stands.
 OF_FOUNDATION = {
     "developer": "foundation/developer.tf",
+    "drift-start": "foundation/pipelines.tf",
     "operator": "foundation/operator.tf",
     "pipeline": "foundation/pipelines.tf",
     "pipeline-start": "foundation/pipelines.tf",

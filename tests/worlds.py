@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import ZipFile
 
@@ -17,8 +19,9 @@ import yaml
 from emulator.accounts import EmulatedAccounts, sdk
 from foundation import terraform
 from hooks.git import git
-from rehearsal import demo, people
+from rehearsal import buildspec, demo, people
 from rehearsal.actions.action import Run
+from rehearsal.actions.builds import of_machine
 from rehearsal.outcome import Rehearsal
 from rehearsal.pipelines import Walker
 
@@ -28,6 +31,7 @@ DEV, STAGE, PROD = FACTS["environments"]
 REGION = FACTS["region"]
 NAME, QUEUE = "hello-lambda", "hello-queue"  # functions: one that nothing invokes, one by messages
 HTTP = "hello-http"  # and one by requests
+ENOUGH, A_DAY_A_SECOND = 60, 1 / (24 * 60)  # seconds; seconds of an emulated minute
 TOOL = Path(sys.executable).with_name("lambda-template")  # this checkout's own
 
 
@@ -115,6 +119,47 @@ class World:
         self.walker = Walker(self.accounts, REGION, repositories, **settings)
         self.walker.walk([e["id"] for e in environments or (DEV, STAGE, PROD)])
         return [run for run in self.walker.runs if run.status == "Failed"]
+
+    def drift(self, environment: dict[str, Any]) -> dict[str, str] | None:
+        """Let Scheduler start what tells of drift, and build it; return what that exports, if it succeeds."""
+        project, here = f"{self.name}-drift", {"account": environment["id"], "region": REGION}
+        codebuild, deadline = self.client("codebuild", environment), time.monotonic() + ENOUGH
+        known = codebuild.list_builds_for_project(projectName=project)["ids"]
+        self.accounts.ask("pace", minute=A_DAY_A_SECOND)
+        while not (new := set(codebuild.list_builds_for_project(projectName=project)["ids"]) - set(known)):
+            assert time.monotonic() < deadline, "Scheduler starts nothing"
+            time.sleep(0.1)
+        self.accounts.ask("pace", minute=1.0)
+        (facts,) = codebuild.batch_get_projects(names=[project])["projects"]
+        role, build = facts["serviceRole"], new.pop()
+        as_service = {"service": "codebuild.amazonaws.com", "actions": [], "source": facts["arn"]}
+        assert self.accounts.ask("act", **here, **as_service, role=role) is None
+        name = role.rpartition("/")[2]
+        given = {each["name"]: each["value"] for each in facts["environment"]["environmentVariables"]}
+        with TemporaryDirectory() as scratch:
+            variables = {
+                **of_machine(Path(scratch)),
+                **self.accounts.environment(**here, role=name),
+                "CODEBUILD_BUILD_ID": build,
+                **given,
+            }
+            (Path(scratch) / "src").mkdir()
+            try:
+                done = buildspec.run(Path(scratch) / "src", facts["source"]["buildspec"], variables)
+                status = "SUCCEEDED"
+            except buildspec.BuildError as error:
+                done, status = error.build, "FAILED"
+        log = {"logGroupName": facts["logsConfig"]["cloudWatchLogs"]["groupName"], "logStreamName": build}
+        logs = self.accounts.client("logs", environment["id"], REGION, name)
+        logs.create_log_stream(**log)
+        events = [{"timestamp": 1, "message": command.output or " "} for command in done.commands]
+        logs.put_log_events(**log, logEvents=events)
+        self.accounts.ask("end_build", build=build, status=status, exported=done.exported)
+        self.said = "".join(command.output for command in done.commands)
+        (ended,) = codebuild.batch_get_builds(ids=[build])["builds"]
+        assert ended["buildStatus"] == status
+        exported = {each["name"]: each["value"] for each in ended["exportedEnvironmentVariables"]}
+        return exported if status == "SUCCEEDED" else None
 
     def alerts(self, environment: dict[str, Any]) -> list[str]:
         """Return what the alerts topic of an environment has been sent about failed pipelines."""

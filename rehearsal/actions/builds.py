@@ -45,14 +45,15 @@ class Build(Action):
         started = self.client("codebuild").start_build(projectName=self.configuration["ProjectName"])["build"]
         place = {"stage": self.record.stage, "name": self.record.action, "status": "InProgress"}
         self.world.ask("record", execution=self.execution["id"], **place, external_id=started["id"])
-        began, waited = time.monotonic(), ""
+        began, waited, status = time.monotonic(), "", "FAILED"
         try:
             while not self.world.ask("may_build", build=started["id"]):
                 time.sleep(TURN)
                 waited = f"queued for {time.monotonic() - began:.0f} s: the account's quota of builds at once"
             said = self.build(started)
+            status = "SUCCEEDED"
         finally:
-            self.world.ask("end_build", build=started["id"])
+            self.world.ask("end_build", build=started["id"], status=status)
             self.record.notes += filter(None, [waited])
         return "; ".join(filter(None, [said, waited]))
 

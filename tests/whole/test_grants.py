@@ -82,6 +82,7 @@ def life(queued: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         change_pipelines(world)
         keep_secret(world, STAGE, PROD)
         change_deployment(world)
+        drift(world)
         fail_to_promote(world)
         operate(world)
         go_back(world, run, queued.result.revision)
@@ -135,7 +136,7 @@ def change_pipelines(world: World) -> None:
             ("What ${var.function_name} may do", "What it may do"),
             OTHER_TRUST,
         ],
-        "start.tf": [("A release of", "One release of")],
+        "start.tf": [("A release of", "One release of"), ("cron(17 3", "cron(18 3")],
         "steps.tf": [("= 365", "= 400"), ('description    = "Step ', 'description    = "The step ')],
         "versions.tf": [NO_TAGS],
     }.items():
@@ -186,6 +187,12 @@ def change_deployment(world: World) -> None:
     world.send(world.another("changed", file="another.txt", **changes))
 
     assert [run.message for run in world.walk()] == []
+
+
+def drift(world: World) -> None:
+    """Have it told that prod has drifted."""
+    world.client("lambda", PROD).update_function_configuration(FunctionName=QUEUE, MemorySize=1024)
+    assert world.drift(PROD) == {"DRIFT": "aws_lambda_function.function (memory_size)"}
 
 
 def fail_to_promote(world: World) -> None:
@@ -352,7 +359,7 @@ def test_nothing_that_our_roles_do_is_denied(life: Life) -> None:
 
 ROWS = re.findall(r"^\| `([\w-]+)` \| ([\w:, -]+) \| [^|]+ \|$", PAGE, re.MULTILINE)
 WITH_A_REASON = {(role, action) for role, actions in ROWS for action in actions.split(", ")}
-MACHINES = ("acme-pipeline", "acme-pipeline-start", "acme-promoter")
+MACHINES = ("acme-drift-start", "acme-pipeline", "acme-pipeline-start", "acme-promoter")
 PEOPLE = ("acme-developer", "acme-operator")
 OWN = (QUEUE, *(f"{QUEUE}-{step}" for step in ("builder", "deployer", "planner", "traffic", "verifier")))
 

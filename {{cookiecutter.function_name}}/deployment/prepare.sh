@@ -26,5 +26,6 @@ refused=$(aws s3api put-object --bucket "$ARTIFACTS_BUCKET" --key "$package" --b
   *) echo "$refused" >&2; exit 1 ;;
 esac
 
+python3 -m zipfile -c deployed.zip .terraform-version accounts.json deployment release.json
 terraform -chdir=deployment init -lockfile=readonly \
   -backend-config="bucket=$STATE_BUCKET" -backend-config="key=$STATE_KEY" -backend-config="region=$AWS_REGION"

@@ -185,7 +185,7 @@ data "aws_iam_policy_document" "deployer_pipeline" {
   statement {
     sid       = "KeepState"
     actions   = ["s3:GetObject", "s3:PutObject"]
-    resources = ["arn:aws:s3:::${local.account.state_bucket}/${local.variables.STATE_KEY}"]
+    resources = ["arn:aws:s3:::${local.account.state_bucket}/${local.variables.STATE_KEY}", local.deployed]
   }
 
   statement {

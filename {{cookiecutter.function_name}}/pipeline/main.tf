@@ -9,7 +9,9 @@ locals {
   iam       = "arn:aws:iam::${local.account.id}"
   paths     = { for kind in ["functions", "pipelines", "services"] : kind => "/lambda-template/${kind}/" } # as in foundation/main.tf
   artifacts = "arn:aws:s3:::${local.account.artifacts_bucket}"
-  store     = "${local.account.artifacts_bucket}-pipelines" # the foundation's, which expires
+  store     = "${local.account.artifacts_bucket}-pipelines"                                   # the foundation's, which expires
+  deployed  = "arn:aws:s3:::${local.account.state_bucket}/functions/${var.function_name}.zip" # the release that the state is of
+  alerts    = "arn:aws:sns:${local.here}:${local.accounts.organization}-alerts"
   console   = "https://${local.accounts.region}.console.aws.amazon.com/codesuite"
   # CodePipeline names the folder of a pipeline's artifacts so, and in it one for each artifact.
   folder = "arn:aws:s3:::${local.store}/${substr(var.function_name, 0, min(20, length(var.function_name)))}"
@@ -78,7 +80,7 @@ locals {
     configuration = {
       CustomData         = "#{Plan.RELEASE} | #{Plan.CHANGES}"
       ExternalEntityLink = "${local.console}/codebuild/${local.account.id}/projects/${var.function_name}-plan/build/${var.function_name}-plan%3A#{Plan.BUILD}/?region=${local.accounts.region}"
-      NotificationArn    = "arn:aws:sns:${local.here}:${local.accounts.organization}-alerts"
+      NotificationArn    = local.alerts
     }
   }
 

@@ -1,5 +1,5 @@
-# What plans a deployment before a person has approved it: reads what deployment/ manages, and its state, and changes
-# nothing. Whoever extends deployer.tf extends what is read here.
+# What plans a deployment before a person has approved it, and each day what is deployed: reads what deployment/ manages, and
+# its state, and changes nothing. Whoever extends deployer.tf extends what is read here.
 
 data "aws_iam_policy_document" "planner" {
   statement {
@@ -54,6 +54,27 @@ data "aws_iam_policy_document" "planner" {
   }
 
   statement {
+    sid       = "FindState"
+    actions   = ["s3:ListBucket"]
+    resources = ["arn:aws:s3:::${local.account.state_bucket}"]
+  }
+
+  statement {
+    sid       = "ReadState"
+    actions   = ["s3:GetObject"]
+    resources = ["arn:aws:s3:::${local.account.state_bucket}/${local.variables.STATE_KEY}"]
+  }
+
+  statement {
+    sid       = "UseKey"
+    actions   = ["kms:Decrypt", "kms:DescribeKey"]
+    resources = [data.aws_kms_key.account.arn]
+  }
+}
+
+# What Plan hands on to Approve and Deploy.
+data "aws_iam_policy_document" "planner_plan" {
+  statement {
     sid       = "FindArtifacts"
     actions   = ["s3:GetBucketAcl", "s3:GetBucketLocation"]
     resources = ["arn:aws:s3:::${local.store}"]
@@ -72,26 +93,35 @@ data "aws_iam_policy_document" "planner" {
   }
 
   statement {
-    sid       = "FindState"
-    actions   = ["s3:ListBucket"]
-    resources = ["arn:aws:s3:::${local.account.state_bucket}"]
+    sid       = "WriteLog"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["arn:aws:logs:${local.here}:log-group:/aws/codebuild/${var.function_name}-plan:*"]
   }
+}
 
+# What drift.yml reads and tells beside that.
+data "aws_iam_policy_document" "planner_drift" {
   statement {
-    sid       = "ReadState"
+    sid       = "ReadWhatIsDeployed"
     actions   = ["s3:GetObject"]
-    resources = ["arn:aws:s3:::${local.account.state_bucket}/${local.variables.STATE_KEY}"]
+    resources = [local.deployed]
   }
 
   statement {
-    sid       = "UseKey"
-    actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
+    sid       = "TellOfDrift"
+    actions   = ["sns:Publish"]
+    resources = [local.alerts]
+  }
+
+  statement {
+    sid       = "EncryptWithKey"
+    actions   = ["kms:GenerateDataKey"]
     resources = [data.aws_kms_key.account.arn]
   }
 
   statement {
-    sid       = "WriteLog"
+    sid       = "WriteLogOfDrift"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["arn:aws:logs:${local.here}:log-group:/aws/codebuild/${var.function_name}-plan:*"]
+    resources = ["${aws_cloudwatch_log_group.step["drift"].arn}:*"]
   }
 }

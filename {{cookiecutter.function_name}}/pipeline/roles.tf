@@ -11,11 +11,14 @@ locals {
       policies = { builder = one(data.aws_iam_policy_document.builder[*].json) }
     }
     planner = {
-      wanted   = local.account.approval
-      does     = "Plans deployments of"
-      service  = "codebuild"
-      sources  = ["project/${var.function_name}-plan"]
-      policies = { planner = data.aws_iam_policy_document.planner.json }
+      wanted  = true
+      does    = "Plans deployments of"
+      service = "codebuild"
+      sources = [for step in ["drift", "plan"] : "project/${var.function_name}-${step}" if contains(keys(local.steps), step)]
+      policies = merge(
+        { planner = data.aws_iam_policy_document.planner.json, drift = data.aws_iam_policy_document.planner_drift.json },
+        local.account.approval ? { plan = data.aws_iam_policy_document.planner_plan.json } : {},
+      )
     }
     deployer = {
       wanted  = true

@@ -1,4 +1,21 @@
-# Starts this pipeline when a release has been promoted here, with exactly that version of the object.
+# Starts this pipeline when a release has been promoted here, with exactly that version of the object; and drift.yml daily.
+
+resource "aws_scheduler_schedule" "drift" {
+  name                = aws_codebuild_project.step["drift"].name
+  description         = "Looks whether ${var.function_name} still is as it was deployed to ${var.environment}."
+  schedule_expression = "cron(17 3 * * ? *)"
+
+  # So that those of an account do not begin at once: they share its builds with its pipelines.
+  flexible_time_window {
+    mode                      = "FLEXIBLE"
+    maximum_window_in_minutes = 120
+  }
+
+  target {
+    arn      = aws_codebuild_project.step["drift"].arn
+    role_arn = "${local.iam}:role${local.paths.services}${local.accounts.organization}-drift-start"
+  }
+}
 
 resource "aws_cloudwatch_event_rule" "promoted" {
   count = local.builds ? 0 : 1

@@ -9,6 +9,13 @@ locals {
       role      = "builder"
       variables = { BRANCH = var.branch }
     }
+    drift = {
+      wanted    = true
+      minutes   = 30
+      buildspec = templatefile("${path.module}/drift.yml", { compare = file("${path.module}/drift.sh") })
+      role      = "planner"
+      variables = merge(local.variables, { ALERTS = local.alerts, FUNCTION = var.function_name })
+    }
     plan = {
       wanted  = local.account.approval
       minutes = 30
@@ -33,7 +40,7 @@ locals {
     }
   } : name => step if step.wanted }
 
-  # What plan.yml and deployment/buildspec.yml read.
+  # What drift.yml, plan.yml and deployment/buildspec.yml read.
   variables = {
     ARTIFACTS_BUCKET = local.account.artifacts_bucket
     ENVIRONMENT      = var.environment
@@ -52,12 +59,12 @@ resource "aws_codebuild_project" "step" {
   build_timeout  = each.value.minutes
 
   source {
-    type      = "CODEPIPELINE"
+    type      = each.key == "drift" ? "NO_SOURCE" : "CODEPIPELINE"
     buildspec = each.value.buildspec
   }
 
   artifacts {
-    type = "CODEPIPELINE"
+    type = each.key == "drift" ? "NO_ARTIFACTS" : "CODEPIPELINE"
   }
 
   environment {
