@@ -187,7 +187,8 @@ def asked(call: Call, action: str) -> Asked:
             yield action, arn, {}
         return
     names = said.get("names") or [n for n in (said.get("name"), said.get("projectName")) if n]
-    if not names or not re.search("Projects?$|^StartBuild$", call.operation):
+    names = names or list(dict.fromkeys(build.partition(":")[0] for build in said.get("ids", [])))
+    if not names or not re.search("Projects?$|^StartBuild$|^BatchGetBuilds$", call.operation):
         yield from derived(call, action)
         return
     for name in names:  # or an ARN

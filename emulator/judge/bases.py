@@ -116,6 +116,7 @@ BASES: dict[tuple[str, str], Basis] = {
     },
     ("sns", "lambda:InvokeFunction"): doc("sns/latest/dg/sns-lambda-as-subscriber.html"),
     ("sns", "sqs:SendMessage"): doc("sns/latest/dg/sns-configure-dead-letter-queue.html"),
+    ("scheduler", "codebuild:StartBuild"): doc("scheduler/latest/UserGuide/managing-targets-templated.html"),
     ("scheduler", "lambda:InvokeFunction"): doc("scheduler/latest/UserGuide/setting-up.html"),
     ("scheduler", "sqs:SendMessage"): doc("scheduler/latest/UserGuide/configuring-schedule-dlq.html"),
     ("scheduler", "scheduler:DeleteSchedule"): SCHEDULE_POLICIES,

@@ -8,7 +8,7 @@ from zipfile import ZipFile
 from tests.worlds import NAME, PROD, STAGE, World
 
 WHAT = 'aws_cloudwatch_metric_alarm.function["errors"] (is gone); aws_lambda_function.function (memory_size)'
-BUILDS = "https://eu-central-1.console.aws.amazon.com/codesuite/codebuild/333333333333/projects/"
+BUILDS = "https://us-east-1.console.aws.amazon.com/codesuite/codebuild/333333333333/projects/"
 
 
 def told(world: World, environment: dict[str, Any]) -> list[str]:

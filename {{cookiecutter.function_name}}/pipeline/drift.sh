@@ -29,12 +29,10 @@ test "$planned" = 0 || exit "$planned"
 # What differs from its state: not what a rollback or a shift leaves for the next deployment, such as the canary's version.
 terraform -chdir=release/deployment show -json drift.tfplan | python3 -c '
 import json, sys
+def differing(each):
+    before, after = each["change"]["before"], each["change"]["after"]
+    return {name for name in after if before.get(name) != after[name]} if before and after else {"is gone"}
 plan = json.load(sys.stdin)
-drifted = {each["address"] for each in plan.get("resource_drift", [])}
-said = []
-for each in plan.get("resource_changes", []):
-    before, after = each["change"]["before"], each["change"]["after"] or {}
-    if each["address"] in drifted and each["change"]["actions"] != ["no-op"]:
-        names = sorted(name for name in after if before and before.get(name) != after[name])
-        said.append(each["address"] + (" (%s)" % ", ".join(names) if before else " (is gone)"))
-print("; ".join(said)[:1000])' >&3
+drifted = {each["address"]: differing(each) for each in plan.get("resource_drift", [])}
+said = {each["address"]: differing(each) & drifted.get(each["address"], set()) for each in plan.get("resource_changes", [])}
+print("; ".join("%s (%s)" % (address, ", ".join(sorted(names))) for address, names in said.items() if names)[:1000])' >&3
