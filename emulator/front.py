@@ -270,7 +270,7 @@ class Front:
 
         actions: with the resource of each, and condition keys that it alone has. role: the ARN of the role
         that it takes, if it takes one. source: the ARN of that for which it acts, where the service tells
-        IAM. told: condition keys beside these.
+        IAM. told: condition keys beside these. A provider of tokens, by its ARN, is such a service, too.
         """
         if self.judge is not verdict.judge:
             return None
@@ -279,7 +279,9 @@ class Front:
         context = {"aws:sourcearn": source, "aws:sourceaccount": account} if source else {}
         with self.world:
             if role:
-                call.checks.append(verdict.check(itself, region, "sts:AssumeRole", role, context))
+                takes = "sts:AssumeRole" + ("WithWebIdentity" if ":oidc-provider/" in service else "")
+                claimed = context | (told or {}) if takes.endswith("Identity") else context
+                call.checks.append(verdict.check(itself, region, takes, role, claimed))
                 # Without the path: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
                 session = f"arn:aws:sts::{role.split(':')[4]}:assumed-role/{role.rpartition('/')[2]}"
                 caller, context = Caller(role, f"{session}/{call.service}"), {}

@@ -16,6 +16,7 @@ ADOPTABLE = {
     "artifacts_bucket": 'aws_s3_bucket.account["artifacts"]',
     "pipelines_bucket": 'aws_s3_bucket.account["pipelines"]',
     "key": "aws_kms_alias.account",
+    "github": "aws_iam_openid_connect_provider.github[0]",
     "operator": 'aws_iam_role.people["operator"]',
     "developer": 'aws_iam_role.people["developer"]',
     "reader": 'aws_iam_role.people["reader"]',
@@ -47,6 +48,11 @@ def imports(account: Account) -> Iterator[Import]:
             raise fault(account, kind, f"only {account.accounts['environments'][0]['name']} has developers")
         if kind.endswith("bucket"):
             yield from bucket(account, kind)
+        elif kind == "github":
+            yield (
+                ADOPTABLE[kind],
+                f"arn:aws:iam::{account.id}:oidc-provider/token.actions.githubusercontent.com",
+            )
         else:
             yield from key(account) if kind == "key" else role(account, kind)
     if first:  # it may be left of the time when the account was first before

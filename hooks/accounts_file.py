@@ -204,7 +204,14 @@ ENVIRONMENT = Shape(
     shared=[resource],
     adopt=[
         one_of(
-            "state_bucket", "artifacts_bucket", "pipelines_bucket", "key", "operator", "developer", "reader"
+            "state_bucket",
+            "artifacts_bucket",
+            "pipelines_bucket",
+            "key",
+            "github",
+            "operator",
+            "developer",
+            "reader",
         )
     ],
 )
@@ -217,6 +224,7 @@ ACCOUNTS = Shape(
     github_owner=github_owner,
     template=git_address,
     bootstrap_role=role_name,
+    plan_pull_requests=boolean,
     people=PEOPLE,
     ops=OPS,
     environments=[ENVIRONMENT],
@@ -224,6 +232,7 @@ ACCOUNTS = Shape(
 ACCOUNTS.optional = {
     "template": None,
     "bootstrap_role": "lambda-template-bootstrap",
+    "plan_pull_requests": False,
     "people": dict(PEOPLE.optional),
 }
 

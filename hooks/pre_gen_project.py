@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What a function's other roles are called, after its name.
-ROLE_SUFFIXES = ("-builder", "-deployer", "-planner", "-scheduler", "-traffic", "-verifier")
+ROLE_SUFFIXES = ("-builder", "-deployer", "-planner", "-reviewer", "-scheduler", "-traffic", "-verifier")
 FAILURES_SUFFIX = (
     "-failures"  # what the queue is called in which a trigger keeps what a function failed to handle
 )

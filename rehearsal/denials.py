@@ -28,6 +28,7 @@ OF_FUNCTION = {
     "-builder": ("pipeline/builder.tf", "var.function_name", "${local.here}"),
     "-deployer": ("pipeline/deployer.tf", "var.function_name", "${local.here}"),
     "-planner": ("pipeline/planner.tf", "var.function_name", "${local.here}"),
+    "-reviewer": ("pipeline/planner.tf", "var.function_name", "${local.here}"),
     "-scheduler": (
         "deployment/trigger.tf",
         "local.function_name",

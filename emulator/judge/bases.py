@@ -33,6 +33,7 @@ HTTP_APIS = "apigateway/latest/developerguide/http-api-"
 BASES: dict[tuple[str, str], Basis] = {
     ("*", "iam:PassRole"): doc("IAM/latest/UserGuide/id_roles_use_passrole.html"),
     ("*", "sts:AssumeRole"): doc("IAM/latest/UserGuide/id_roles_create_for-service.html"),
+    ("*", "sts:AssumeRoleWithWebIdentity"): doc("IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html"),
     ("*", "TagResource"): AUTHORIZATION,
     ("iam", "iam:TagRole"): AUTHORIZATION,
     **{("service-quotas", f"servicequotas:Get{of}ServiceQuota"): AUTHORIZATION for of in ("", "AWSDefault")},

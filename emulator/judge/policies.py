@@ -136,7 +136,8 @@ def named(statement: Document, request: Request) -> str | None:
         principals = {"AWS": "*"}
     arns = listed(principals.get("AWS", []))
     if caller.service:
-        itself = caller.service in listed(principals.get("Service", [])) or "*" in arns
+        others = [*listed(principals.get("Service", [])), *listed(principals.get("Federated", []))]
+        itself = caller.service in others or "*" in arns
         return "caller" if itself else None
     for how, names in (
         ("caller", [caller.session]),

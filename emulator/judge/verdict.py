@@ -168,7 +168,7 @@ def resource_policy(region: str, action: str, resource: str) -> Guarded:
     service, _, account, rest = (resource.split(":", 5)[2:6] + [""] * 4)[:4]
     if service in GUARDS and action.startswith(f"{service}:"):
         return GUARDS[service](region, resource)
-    if action != "sts:AssumeRole":
+    if action not in {"sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"}:
         return None, account, False
     roles = {role.arn: role for role in iam_backends[account]["aws"].get_roles()}
     if resource in roles:

@@ -137,6 +137,7 @@ def test_a_new_last_environment_takes_releases_of_the_old_last_one(
     organization: EmulatedAccounts, tmp_path: Path
 ) -> None:
     facts = organization_of(*FACTS["environments"], environment("abroad", "666666666666"))
+    facts |= {"plan_pull_requests": True}
 
     for name in "abroad", "prod":
         done = run(organization, facts, tmp_path, name)

@@ -45,7 +45,7 @@ def refusal(output: Path, *answers: str) -> str:
         (f"function_name={'a' * 43}", "has 43 characters; it may have 42"),
         *(
             (f"function_name=orders-{role}", "ends like the role of another function")
-            for role in ("builder", "deployer", "planner", "scheduler", "traffic", "verifier")
+            for role in ("builder", "deployer", "planner", "reviewer", "scheduler", "traffic", "verifier")
         ),
         ("function_name=orders-failures", "ends like the queue of what another function failed to handle"),
         ("function_name=orders-promoted", "ends like the rule that starts another function's pipeline"),

@@ -20,6 +20,13 @@ locals {
         local.account.approval ? { plan = data.aws_iam_policy_document.planner_plan.json } : {},
       )
     }
+    reviewer = {
+      wanted   = try(local.accounts.plan_pull_requests, false)
+      does     = "Plans pull requests of"
+      service  = null # GitHub, whose subject this is, of whatever branch of the repository itself
+      sources  = ["repo:${local.accounts.github_owner}/${var.function_name}:pull_request"]
+      policies = { planner = data.aws_iam_policy_document.planner.json, reviewer = data.aws_iam_policy_document.reviewer.json }
+    }
     deployer = {
       wanted  = true
       does    = "Deploys"
@@ -71,18 +78,47 @@ resource "aws_iam_role_policy" "step" {
 data "aws_iam_policy_document" "trust" {
   for_each = local.roles
 
-  statement {
-    actions = ["sts:AssumeRole"]
+  dynamic "statement" {
+    for_each = each.value.service[*]
 
-    principals {
-      type        = "Service"
-      identifiers = ["${each.value.service}.amazonaws.com"]
+    content {
+      actions = ["sts:AssumeRole"]
+
+      principals {
+        type        = "Service"
+        identifiers = ["${statement.value}.amazonaws.com"]
+      }
+
+      condition {
+        test     = "ArnEquals"
+        variable = "aws:SourceArn"
+        values   = [for source in each.value.sources : "arn:aws:${statement.value}:${local.here}:${source}"]
+      }
     }
+  }
 
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = [for source in each.value.sources : "arn:aws:${each.value.service}:${local.here}:${source}"]
+  dynamic "statement" {
+    for_each = each.value.service == null ? [local.github_tokens] : []
+
+    content {
+      actions = ["sts:AssumeRoleWithWebIdentity"]
+
+      principals {
+        type        = "Federated"
+        identifiers = ["${local.iam}:oidc-provider/${statement.value}"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "${statement.value}:aud"
+        values   = ["sts.amazonaws.com"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "${statement.value}:sub"
+        values   = each.value.sources
+      }
     }
   }
 }

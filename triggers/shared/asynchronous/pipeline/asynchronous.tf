@@ -38,6 +38,7 @@ resource "aws_iam_role_policy" "asynchronous" {
   for_each = { for role, policy in {
     deployer = data.aws_iam_policy_document.deployer_asynchronous.json
     planner  = data.aws_iam_policy_document.planner_asynchronous.json
+    reviewer = data.aws_iam_policy_document.planner_asynchronous.json
   } : role => policy if contains(keys(local.roles), role) }
 
   name   = "asynchronous"

@@ -41,6 +41,7 @@ resource "aws_iam_role_policy" "failures" {
   for_each = { for role, policy in {
     deployer = data.aws_iam_policy_document.deployer_failures.json
     planner  = data.aws_iam_policy_document.planner_failures.json
+    reviewer = data.aws_iam_policy_document.planner_failures.json
   } : role => policy if contains(keys(local.roles), role) }
 
   name   = "failures"

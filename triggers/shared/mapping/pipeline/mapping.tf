@@ -74,6 +74,7 @@ resource "aws_iam_role_policy" "mapping" {
   for_each = { for role, policy in {
     deployer = data.aws_iam_policy_document.deployer_mapping.json
     planner  = data.aws_iam_policy_document.planner_mapping.json
+    reviewer = data.aws_iam_policy_document.planner_mapping.json
   } : role => policy if contains(keys(local.roles), role) }
 
   name   = "mapping"

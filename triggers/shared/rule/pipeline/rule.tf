@@ -59,6 +59,7 @@ resource "aws_iam_role_policy" "rule" {
   for_each = { for role, policy in {
     deployer = data.aws_iam_policy_document.deployer_rule.json
     planner  = data.aws_iam_policy_document.planner_rule.json
+    reviewer = data.aws_iam_policy_document.planner_rule.json
   } : role => policy if contains(keys(local.roles), role) }
 
   name   = "rule"
