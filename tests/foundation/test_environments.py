@@ -198,7 +198,7 @@ def forget(world: EmulatedAccounts, account: dict[str, Any]) -> None:
         for each in state["resources"]
         if each["mode"] == "data"
         or not f"{each['type']}.{each['name']}".startswith(ADOPTED)
-        or each["name"] in ("pipeline", "pipeline_start", "promoter")
+        or each["name"] in ("drift_start", "pipeline", "pipeline_start", "promoter")
     ]
     world.client("s3", OPS["id"], REGION).put_object(
         Bucket=OPS["state_bucket"], Key=f"foundation/{account['name']}.tfstate", Body=json.dumps(state)

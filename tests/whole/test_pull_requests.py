@@ -1,4 +1,4 @@
-"""A pull request is planned, if accounts.yaml says so, by a role that its token may take and that only reads."""
+"""A pull request is planned, where accounts.yaml asks for it, by a role for its token that only reads."""
 
 import json
 import os
