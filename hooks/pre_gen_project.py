@@ -62,6 +62,8 @@ FOUNDATION_NAMES = (
     "alerts",
     "boundary",
     "developer",
+    "drift-failed",
+    "drift-start",
     "operator",
     "pipeline",
     "pipeline-failed",
