@@ -228,7 +228,9 @@ def test_a_deployment_killed_half_way_can_be_retried(world: World) -> None:
     assert "took longer than the build may" in run.message
     state = {"Bucket": STAGE["state_bucket"], "Prefix": f"functions/{NAME}"}
     kept = world.client("s3", STAGE).list_objects_v2(**state)["Contents"]
-    assert [found["Key"] for found in kept] == [f"functions/{NAME}.tfstate"]  # no lock is left
+    assert [found["Key"] for found in kept] == [
+        f"functions/{NAME}.{kind}" for kind in ("tfstate", "zip")
+    ]  # no lock is left
 
     world.client("codepipeline", STAGE).retry_stage_execution(
         pipelineName=NAME, stageName="Deploy", pipelineExecutionId=run.execution, retryMode="FAILED_ACTIONS"
