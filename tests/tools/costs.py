@@ -92,6 +92,7 @@ def deployment(world: EmulatedAccounts, name: str, repository: Path) -> list[str
 
 def page(idle_rows: list[str], deployed: list[str]) -> str:
     """Return the page."""
+    nights = HOURS / 24 * len(FACTS["environments"])
     sources = [f"| {what} | {each['dollars']} | {each['source']} |" for what, each in GIVEN["prices"].items()]
     return "\n".join(
         [
@@ -115,6 +116,10 @@ def page(idle_rows: list[str], deployed: list[str]) -> str:
             "empty queue, which SQS charges as requests, so `sqs` has some that nobody sent. What is stored "
             "(releases, state, logs) is a few megabytes. A sandbox has no alarms; one with `kinesis` has "
             "its own shard.",
+            "",
+            "Each night a build in each environment "
+            "[looks for drift](operating.md#what-somebody-has-changed-by-hand): "
+            f"{nights * GIVEN['minutes']['build'] * PRICE['minute of a build']:.2f} dollars a month for a function.",
             "",
             "## One deployment",
             "",
