@@ -119,7 +119,8 @@ def page(idle_rows: list[str], deployed: list[str]) -> str:
             "",
             "Each night a build in each environment "
             "[looks for drift](operating.md#what-somebody-has-changed-by-hand): "
-            f"{nights * GIVEN['minutes']['build'] * PRICE['minute of a build']:.2f} dollars a month for a function.",
+            f"{nights * GIVEN['minutes']['build'] * PRICE['minute of a build']:.2f} dollars a month for a "
+            "function.",
             "",
             "## One deployment",
             "",
