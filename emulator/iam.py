@@ -12,8 +12,15 @@ from emulator.judge.policies import UnknownError
 
 @reads("iam", rests=doc("service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html"))
 def asked(call: Call, action: str) -> Asked:
-    """Yield what IAM checks of roles; the boundary is that which the role has, or is created with."""
+    """Yield what IAM checks; the boundary of a role is that which it has, or is created with."""
     said = call.parameters
+    if call.operation.endswith("OpenIDConnectProvider"):
+        host = said.get("Url", "").removeprefix("https://")
+        arn = said.get("OpenIDConnectProviderArn") or f"arn:aws:iam::{call.account}:oidc-provider/{host}"
+        yield action, arn, {}
+        if call.operation.startswith("Create") and said.get("Tags"):
+            yield "iam:TagOpenIDConnectProvider", arn, {}
+        return
     if "RoleName" not in said:
         yield from derived(call, action)
         return

@@ -35,6 +35,7 @@ BASES: dict[tuple[str, str], Basis] = {
     ("*", "sts:AssumeRole"): doc("IAM/latest/UserGuide/id_roles_create_for-service.html"),
     ("*", "sts:AssumeRoleWithWebIdentity"): doc("IAM/latest/UserGuide/id_roles_create_for-idp_oidc.html"),
     ("*", "TagResource"): AUTHORIZATION,
+    ("iam", "iam:TagOpenIDConnectProvider"): AUTHORIZATION,
     ("iam", "iam:TagRole"): AUTHORIZATION,
     **{("service-quotas", f"servicequotas:Get{of}ServiceQuota"): AUTHORIZATION for of in ("", "AWSDefault")},
     **{("dynamodb", f"dynamodb:{verb}Item"): AUTHORIZATION for verb in ("ConditionCheck", "Delete", "Get")},
