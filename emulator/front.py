@@ -361,6 +361,7 @@ def read_operation(call: Call, request: Request) -> None:
         raise AwsError("MissingAuthenticationToken", "the request is not signed", 403)
     call.region, signing_name = scope.split("/")[2:4]
     named = {"monitoring": "cloudwatch", "servicequotas": "service-quotas"}
+    named["tagging"] = "resourcegroupstaggingapi"
     call.service = named.get(signing_name, signing_name)
     prefix, _, target = request.headers.get("X-Amz-Target", "").rpartition(".")
     call.operation = target or call.operation

@@ -1,12 +1,19 @@
-"""The tags of what is there, as moto and the emulator keep them."""
+"""The tags of what is there, as moto and the emulator keep them, and what is found by them."""
 
 from collections.abc import Callable
 from typing import Any
 
+from moto.awslambda.models import lambda_backends
+from moto.codepipeline.models import codepipeline_backends
+
+from emulator.calls import AwsError, Call, doc, operation
 from emulator.codebuild import REPORT_GROUPS
 from emulator.codedeploy import GROUPS
 from emulator.connections import CONNECTIONS
+from emulator.judge.checks import Asked, pairs, reads
 from emulator.judge.verdict import TAGS
+
+TAGGING = "resourcegroupstaggingapi"
 
 
 def listed(backend: Any, arn: str, name: str) -> Any:
@@ -77,3 +84,55 @@ TAGS.update(
         r"states:(stateMachine:([^:]+))": ("stepfunctions", listed),
     }
 )
+
+
+# What is found by tags
+
+
+def functions(account: str, region: str) -> dict[str, Any]:
+    """Return the tags of an account's functions, by ARN."""
+    return {each.arn: each.tags for each in lambda_backends[account][region].iter_tagged_resources()}
+
+
+def pipelines(account: str, region: str) -> dict[str, Any]:
+    """Return the tags of an account's pipelines, by ARN."""
+    known = codepipeline_backends[account][region].pipelines
+    return {f"arn:aws:codepipeline:{region}:{account}:{name}": each.tags for name, each in known.items()}
+
+
+FOUND = {"codepipeline": pipelines, "lambda:function": functions}  # by kind, as ARNs begin
+
+
+@operation(
+    TAGGING, "GetResources", rests=doc("resourcegroupstagging/latest/APIReference/API_GetResources.html")
+)
+def get_resources(call: Call) -> dict[str, Any]:
+    """Return what has tags, of the kinds that are asked for. Of pipelines moto knows nothing here."""
+    said = call.parameters
+    if unknown := {*said.get("ResourceTypeFilters", [""])} - FOUND.keys():
+        raise NotImplementedError(f"resources by tags, of the kinds {unknown}")
+    found: dict[str, dict[str, str]] = {}
+    for kind in said["ResourceTypeFilters"]:
+        found |= {arn: pairs(tags) for arn, tags in FOUND[kind](call.account, call.region).items()}
+    wanted = {each["Key"]: each.get("Values", []) for each in said.get("TagFilters", [])}
+    fitting = [
+        {"ResourceARN": arn, "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+        for arn, tags in sorted(found.items())
+        if all(key in tags and (not values or tags[key] in values) for key, values in wanted.items())
+    ]
+    try:
+        first = int(said.get("PaginationToken") or 0)
+    except ValueError:
+        raise AwsError("InvalidParameterException", "the PaginationToken is none of ours") from None
+    last = first + said.get("ResourcesPerPage", 50)
+    token = str(last) if last < len(fitting) else ""
+    return {"ResourceTagMappingList": fitting[first:last], "PaginationToken": token}
+
+
+@reads(
+    TAGGING,
+    rests=doc("service-authorization/latest/reference/list_amazonresourcegrouptaggingapi.html"),
+)
+def asked(call: Call, action: str) -> Asked:
+    """Yield what is checked of a search by tags, under another name."""
+    yield f"tag:{call.operation}", "*", {}

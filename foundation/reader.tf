@@ -85,8 +85,11 @@ data "aws_iam_policy_document" "reader" {
   }
 
   statement {
-    sid       = "SeeLists"
-    actions   = ["cloudwatch:GetMetricData", "codepipeline:ListPipelines", "lambda:ListFunctions", "logs:DescribeLogGroups"]
+    sid = "SeeLists"
+    actions = [
+      "cloudwatch:GetMetricData", "codebuild:ListBuilds", "codepipeline:ListPipelines", "lambda:ListFunctions",
+      "logs:DescribeLogGroups", "tag:GetResources",
+    ]
     resources = ["*"] # take no other, or none that names a function
   }
 }

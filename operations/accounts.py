@@ -1,26 +1,21 @@
-"""The accounts of accounts.json, entered by the profiles that README.md lists.
-
-Sessions are kept where the AWS CLI keeps its own: whoever has entered a role need not ask STS again.
-"""
+"""The accounts of accounts.json, entered by the profiles that README.md lists."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
+from functools import cache, partial
 from typing import Any
 
-from botocore import exceptions
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
-from botocore.utils import JSONFileCache
 
+from operations import entrance
 from operations.repository import ACCOUNTS
 
 LOGIN = f"{ACCOUNTS['organization']}-ops"
 MISSING = {"PipelineNotFoundException", "ResourceNotFoundException"}
-NO_LOGIN = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
+explanation = partial(entrance.explanation, login=LOGIN)
 
 
 def environment(name: str) -> dict[str, Any]:
@@ -35,11 +30,8 @@ def environment(name: str) -> dict[str, Any]:
 @cache
 def session(name: str, role: str) -> Session:
     """Return a session of operator, developer or reader in an environment."""
-    entered = Session(profile=f"{ACCOUNTS['organization']}-{environment(name)['name']}-{role}")
-    entered.set_config_variable("region", ACCOUNTS["region"])  # whatever the process or the profile says
-    provider = entered.get_component("credential_provider").get_provider("assume-role")
-    provider.cache = JSONFileCache(str(Path("~/.aws/cli/cache").expanduser()))
-    return entered
+    profile = f"{ACCOUNTS['organization']}-{environment(name)['name']}-{role}"
+    return entrance.session(profile, ACCOUNTS["region"])
 
 
 def client(service: str, name: str, role: str, config: Config | None = None) -> Any:
@@ -76,22 +68,3 @@ def explained() -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         sys.exit(explanation(error))
-
-
-def explanation(error: BotoCoreError | ClientError) -> str:
-    """Return what an error of the SDK says and what to do about it, in one line."""
-    said = " ".join(str(error).split())
-    log_in = f"{said}; log in to ops, such as by: aws sso login --profile {LOGIN}"
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-    match error:
-        case exceptions.ProfileNotFound() | exceptions.InvalidConfigError():
-            return f"{said}; ~/.aws/config needs the profiles that README.md lists, and {LOGIN}"
-        case exceptions.NoCredentialsError() | exceptions.SSOError() | exceptions.TokenRetrievalError():
-            return log_in
-        case exceptions.ConnectionError() | exceptions.HTTPClientError():
-            return f"{said}; is there a network?"
-        case ClientError(operation_name="AssumeRole") if code == "AccessDenied":
-            return f"{said}; ask to be put into the group of that role in ops"
-        case ClientError() if code in NO_LOGIN:
-            return log_in
-    return said

@@ -18,6 +18,18 @@ YES = ("--yes", {"action": "store_true", "help": "do not ask; WHY says why"})
 # By name: where it is done, what is done, and what it is told.
 COMMANDS: dict[str, tuple[str, str, list[tuple[str, dict[str, Any]]]]] = {
     "approve": ("pipeline:approve", "approve what waits in an environment", [ENVIRONMENT, YES]),
+    "fleet": (
+        "fleet:main",
+        "tell of all functions of the organization what runs where",
+        [
+            (
+                "--accounts",
+                {"default": "", "metavar": "FILE", "help": "without, this checkout's accounts.yaml"},
+            ),
+            ("--json", {"action": "store_true", "help": "for machines"}),
+            ("--page", {"default": "", "metavar": "FILE", "help": "write a page"}),
+        ],
+    ),
     "invoke": (
         "invoke:main",
         "call a sandbox, or the function in the first environment, with an event",

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from operations import accounts
 from operations.answer import reason
 from operations.repository import ACCOUNTS, FUNCTION
+from operations.told import actions, is_fresh, waiting, where
 
-WORDS = {"InProgress": "in progress"}
 CONSOLE = f"https://{ACCOUNTS['region']}.console.aws.amazon.com/codesuite"
 COMMENT = 512  # characters that an approval keeps
 LINES = 200  # of a build's log, from its end
@@ -48,6 +48,7 @@ class Pipeline:
     def __init__(self, name: str, role: str) -> None:
         """Ask where it is."""
         self.environment, self.role = accounts.environment(name), role
+        self.first = self.environment == ACCOUNTS["environments"][0]
         self.pipelines = accounts.client("codepipeline", name, role)
         self.stages: list[dict[str, Any]] = []
         try:
@@ -59,22 +60,13 @@ class Pipeline:
     @property
     def fresh(self) -> bool:
         """Return whether nothing has been promoted to it yet: its first run has found no release."""
-        first, *others = [stage.get("latestExecution", {}).get("status") for stage in self.stages] or [None]
-        return first == "Failed" and not any(others) and self.environment != ACCOUNTS["environments"][0]
+        return is_fresh(self.stages, self.first)
 
     def where(self) -> str:
         """Return where it is: at the stage that runs, waits or has failed, else at its end."""
         if not self.stages:
             return "none: make pipeline"
-        if self.fresh:
-            return "no release yet"
-        for stage in self.stages:
-            status = stage.get("latestExecution", {}).get("status", "Succeeded")
-            if waiting(stage):
-                status = "waits"
-            if status != "Succeeded":
-                return f"{stage['stageName']} {WORDS.get(status, status.lower())}"
-        return "succeeded"
+        return " ".join(where(self.stages, self.first)).lstrip()
 
     def stops(self) -> list[Stop]:
         """Return the stages that have failed or wait for a person."""
@@ -101,7 +93,7 @@ class Pipeline:
         found = self.pipelines.get_pipeline_execution(pipelineName=FUNCTION, pipelineExecutionId=execution)
         for revision in found["pipelineExecution"].get("artifactRevisions", []):
             said = revision.get("revisionSummary", "")
-            if self.environment != ACCOUNTS["environments"][0]:
+            if not self.first:
                 return str(said)  # of a release, which begins with its commit
             if said.startswith("{"):  # of a connection
                 said = json.loads(said).get("CommitMessage", "")
@@ -139,16 +131,6 @@ class Pipeline:
         if project:
             return f"{CONSOLE}/codebuild/{account}/projects/{project}/build/{project}%3A{build}/?{end}"
         return f"{CONSOLE}/codepipeline/pipelines/{FUNCTION}/executions/{execution}/visualization?{end}"
-
-
-def actions(stage: dict[str, Any], status: str) -> list[dict[str, Any]]:
-    """Return the actions of a stage whose latest run has a status."""
-    return [a for a in stage["actionStates"] if a.get("latestExecution", {}).get("status") == status]
-
-
-def waiting(stage: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the action of a stage that waits for a person."""
-    return next((a for a in actions(stage, "InProgress") if "token" in a["latestExecution"]), None)
 
 
 def why(lines: list[str]) -> str:

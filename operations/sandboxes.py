@@ -21,7 +21,7 @@ from operations import accounts, package
 from operations.answer import confirm
 from operations.repository import ACCOUNTS, ANSWERS, FUNCTION
 from operations.sandbox import ENVIRONMENT, Sandbox, client, sandbox
-from operations.status import age
+from operations.told import age
 from screen import Screen, children_first
 
 # What names other credentials, or another root's workspace or variables.
@@ -150,7 +150,7 @@ def destroy(name: str, verbose: bool, yes: bool) -> None:
         confirm(f"{gone.full_name} is {there['owner']}'s. Remove it?")
     screen = Screen()
     screen.expect([("terraform", "destroy")])
-    nothing = dict.fromkeys(("handler", "owner", "sha256", "summary"), "-")
+    nothing = dict.fromkeys(("handler", "owner", "sha256", "summary", "template"), "-")
     facts = {"function": FUNCTION, "runtime": ANSWERS["runtime"], **nothing}
     if there or any(left(gone)):
         terraform(gone, facts, "destroy", screen, verbose)

@@ -18,6 +18,7 @@ from hooks.git import GitError, NoGitError, git
 from operations import accounts
 from operations.pipeline import Pipeline, Stop
 from operations.repository import ACCOUNTS, ANSWERS, FUNCTION
+from operations.told import age
 
 COLUMNS = ["environment", "version", "revision", "age", "pipeline", "behind", "commit"]
 MAIN = "refs/remotes/origin/main"  # what the first environment may be behind of, as this clone knows it
@@ -151,15 +152,6 @@ def missing(revision: str, newer: str) -> int | None:
         sys.exit(str(error))
     except GitError:
         return None
-
-
-def age(then: datetime) -> str:
-    """Return how long ago a time was."""
-    seconds = (datetime.now(UTC) - then).total_seconds()
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return "now"
 
 
 def row(runs: Runs) -> list[str]:

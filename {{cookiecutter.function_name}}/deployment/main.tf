@@ -26,6 +26,8 @@ resource "aws_lambda_function" "function" {
   memory_size   = var.memory_size
   timeout       = var.timeout
 
+  tags = { template = local.release.template } # changes with the template alone
+
   reserved_concurrent_executions = var.sandbox == null ? coalesce(var.reserved_concurrency, -1) : -1
 
   environment {

@@ -75,6 +75,7 @@ def facts(runtime: str, handler: str) -> dict[str, str]:
         "runtime": runtime,
         "handler": handler,
         "sha256": hashlib.sha256(PACKAGE.read_bytes()).hexdigest(),
+        "template": template["revision"],
         "template_version": template["version"],
     }
 
