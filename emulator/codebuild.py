@@ -59,6 +59,17 @@ def put_project(call: Call) -> dict[str, Any]:
     return {"project": project}
 
 
+@operation("codebuild", "ListBuilds", rests=doc("codebuild/latest/APIReference/API_ListBuilds.html"))
+def list_builds(call: Call) -> dict[str, Any]:
+    """Return an account's builds, a hundred a page, the newest first unless asked otherwise."""
+    of_projects = codebuild_backends[call.account][call.region].build_metadata_history.values()
+    builds = sorted((build["startTime"], build["id"]) for known in of_projects for build in known)
+    order = 1 if call.parameters.get("sortOrder") == "ASCENDING" else -1
+    first = int(call.parameters.get("nextToken") or 0)
+    more = {"nextToken": str(first + 100)} if first + 100 < len(builds) else {}
+    return {"ids": [build for _, build in builds[::order][first : first + 100]], **more}
+
+
 # Report groups
 
 
@@ -176,17 +187,6 @@ def end_build(build: str, status: str = "SUCCEEDED", exported: dict[str, str] | 
 def batch_get_builds(backend: CodeBuildBackend, original: Any, ids: list[str]) -> list[dict[str, Any]]:
     """Return builds, as they have ended. In moto each has succeeded as soon as somebody looks."""
     return [build | ENDED.get(build["id"], {}) for build in original(backend, ids)]
-
-
-@operation("codebuild", "ListBuilds", rests=doc("codebuild/latest/APIReference/API_ListBuilds.html"))
-def list_builds(call: Call) -> dict[str, Any]:
-    """Return an account's builds, a hundred a page, the newest first unless asked otherwise."""
-    of_projects = codebuild_backends[call.account][call.region].build_metadata_history.values()
-    builds = sorted((build["startTime"], build["id"]) for known in of_projects for build in known)
-    order = 1 if call.parameters.get("sortOrder") == "ASCENDING" else -1
-    first = int(call.parameters.get("nextToken") or 0)
-    more = {"nextToken": str(first + 100)} if first + 100 < len(builds) else {}
-    return {"ids": [build for _, build in builds[::order][first : first + 100]], **more}
 
 
 @reads("codebuild", rests=doc("service-authorization/latest/reference/list_awscodebuild.html"))
