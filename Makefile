@@ -5,7 +5,7 @@ LOCK := .venv/bin/uv pip compile --quiet --python .venv --universal --python-ver
 unexport $(filter-out PYTHONPATH,$(filter PYTHON%,$(.VARIABLES)))
 
 .DEFAULT_GOAL := help
-.PHONY: help doctor foundation demo bake test lint format lock benchmarks clean
+.PHONY: help doctor foundation fleet demo bake test lint format lock benchmarks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +18,9 @@ foundation: .venv/installed ## Plan and apply the foundation of all accounts, op
 
 foundation-%: .venv/installed ## The same for one account, such as make foundation-dev
 	.venv/bin/python -m foundation.apply $*
+
+fleet: .venv/installed ## Tell of all functions in all accounts what runs where; PAGE=FILE writes a page
+	.venv/bin/lambda-template fleet $(if $(PAGE),--page "$(PAGE)")
 
 demo: .venv/installed ## Generate a sample function, build it, deploy it into an emulated account, invoke it
 	.venv/bin/python -m rehearsal.demo

@@ -176,18 +176,24 @@ class Account:
     def ask(self, runs: Runs, there: set[str]) -> None:
         """Add what answers, and where the pipeline is. there: as tagged() returns it."""
         place = f"{self.region}:{self.id}"
-        try:
-            if f"arn:aws:codepipeline:{place}:{runs.function}" in there:
-                self.ask_pipeline(runs)
-            if f"arn:aws:lambda:{place}:function:{runs.function}" in there:
-                found = self.paced().get_function_configuration(FunctionName=runs.function, Qualifier="live")
-                runs.version, runs.summary = found["Version"], printable(found.get("Description", ""))
-                runs.revision, runs.published = runs.summary.partition(" ")[0], found["LastModified"]
-        except (BotoCoreError, ClientError) as error:
-            if not isinstance(error, ClientError) or error.response["Error"]["Code"] not in NOT_YET:
-                runs.problem = self.explained(error)
+        for arn, add in (
+            (f"arn:aws:codepipeline:{place}:{runs.function}", self.add_pipeline),
+            (f"arn:aws:lambda:{place}:function:{runs.function}", self.add_version),
+        ):
+            try:
+                if arn in there:
+                    add(runs)
+            except (BotoCoreError, ClientError) as error:
+                if not isinstance(error, ClientError) or error.response["Error"]["Code"] not in NOT_YET:
+                    runs.problem = self.explained(error)
 
-    def ask_pipeline(self, runs: Runs) -> None:
+    def add_version(self, runs: Runs) -> None:
+        """Add what answers."""
+        found = self.paced().get_function_configuration(FunctionName=runs.function, Qualifier="live")
+        runs.version, runs.summary = found["Version"], printable(found.get("Description", ""))
+        runs.revision, runs.published = runs.summary.partition(" ")[0], found["LastModified"]
+
+    def add_pipeline(self, runs: Runs) -> None:
         """Add where the pipeline is."""
         stages = self.client("codepipeline").get_pipeline_state(name=runs.function)["stageStates"]
         stage, status = where(stages, self.first)

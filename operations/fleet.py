@@ -58,24 +58,25 @@ class Overview:
         for function, row in self.rows.items():
             yield from ((f"{name} {function}", what) for name, runs in row.items() for what in runs.needs())
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> list[tuple[int, str]]:
         """Return how many functions there are, and how many of them are what."""
         rows = [list(row.values()) for row in self.rows.values()]
-        return {
-            "functions": len(rows),
-            "behind": sum(any(runs.behind for runs in row) for row in rows),
-            "failed": sum(any(runs.failed for runs in row) for row in rows),
-            "drifted": sum(any(runs.drift for runs in row) for row in rows),
-            "without a plan": sum(any(runs.planned and runs.drift is None for runs in row) for row in rows),
-            "of an older template": sum(any(runs.template_behind for runs in row) for row in rows),
-            "accounts that cannot be read": sum(bool(account.problem) for account in self.accounts),
-            "not wholly known": sum(any(runs.problem for runs in row) for row in rows),
-        }
+        unread = sum(bool(account.problem) for account in self.accounts)
+        return [
+            (len(rows), f"function{'s' * (len(rows) != 1)}"),
+            (sum(any(runs.behind for runs in row) for row in rows), "behind"),
+            (sum(any(runs.failed for runs in row) for row in rows), "failed"),
+            (sum(any(runs.drift for runs in row) for row in rows), "drifted"),
+            (sum(any(runs.planned and runs.drift is None for runs in row) for row in rows), "without a plan"),
+            (sum(any(runs.template_behind for runs in row) for row in rows), "of an older template"),
+            (sum(any(runs.problem for runs in row) for row in rows), "not wholly known"),
+            (unread, f"account{'s' * (unread != 1)} not wholly read"),
+        ]
 
     def said(self) -> str:
         """Return that in a line."""
-        functions, *others = self.counts().items()
-        return ", ".join(f"{count} {what}" for what, count in [functions, *(o for o in others if o[1])])
+        functions, *others = self.counts()
+        return ", ".join(f"{count} {what}" for count, what in [functions, *(o for o in others if o[0])])
 
     def show(self, screen: Screen) -> None:
         """Print it as a table, and below that what somebody has to look at."""
@@ -102,7 +103,7 @@ class Overview:
         needs = "".join(f"<li><b>{escape(place)}</b>: {escape(what)}</li>" for place, what in self.needs())
         counts = "".join(
             f"<li{' class=none' if not count else ''}><b>{count}</b> {what}</li>"
-            for what, count in self.counts().items()
+            for count, what in self.counts()
         )
         return Template(PAGE.read_text("utf-8")).substitute(
             organization=escape(self.organization),
@@ -125,7 +126,7 @@ class Overview:
                 f"https://{account.region}.console.aws.amazon.com/codesuite/codepipeline/pipelines/{function}"
             )
             said = escape(revision)
-            if runs and runs.pipeline != "none":
+            if runs and runs.version and runs.pipeline != "none":
                 said = f'<a href="{escape(link)}/view?region={account.region}">{said}</a>'
             title = f' title="{escape(runs.summary)}"' if runs else ""
             badges = "".join(f' <span class="mark {kind}">{escape(what)}</span>' for kind, what in marks)
@@ -134,7 +135,7 @@ class Overview:
                 f'<span class="quiet">{escape(old)}</span>{badges}</td>'
             )
         made = "; ".join(
-            f'<span class="{kind}">{escape(what)}</span>' for kind, what in self.templates(function)
+            f'<code class="{kind}">{escape(what)}</code>' for kind, what in self.templates(function)
         )
         return (
             f'<tr{" class=needed" if needed else ""}><th scope="row">{escape(function)}</th>'

@@ -1,9 +1,8 @@
-"""A fleet: many functions in four accounts, planted by what the accounts take, with what goes wrong in one."""
+"""A fleet: many functions in four accounts, planted through the accounts' own API, and what goes wrong."""
 
 import io
 import json
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -74,30 +73,40 @@ class Planted:
     """What is planted in an account."""
 
     def __init__(self, world: EmulatedAccounts, account: dict[str, Any]) -> None:
-        """Make the role that all wear."""
+        """Prepare to plant."""
         self.world, self.account = world, account
         self.functions, self.pipelines, self.builds = (
             world.client(service, account["id"], REGION)
             for service in ("lambda", "codepipeline", "codebuild")
         )
+        self.template = git(TEMPLATE, "rev-parse", "HEAD")
         self.role = f"arn:aws:iam::{account['id']}:role/{ROLE}"
 
     def plant(self, count: int) -> None:
-        """Plant functions with one release."""
+        """Plant functions with one release, in a role that all wear."""
         self.world.client("iam", self.account["id"], REGION).create_role(
             RoleName=ROLE,
             AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [TRUST]}),
         )
-        self.template = git(TEMPLATE, "rev-parse", "HEAD")
         for number in range(count):
             self.add(name(number))
 
-    def tags(self, function: str) -> dict[str, str]:
+    def tags(self, function: str, **others: str) -> dict[str, str]:
         """Return the tags that all of a function has."""
-        return {"organization": "acme", "function": function, "environment": self.account["name"]}
+        return {
+            "organization": "acme",
+            "function": function,
+            "environment": self.account["name"],
+            **others,
+        }
 
-    def add(self, function: str) -> None:
-        """Plant a function."""
+    def tag(self, function: str, **tags: str) -> None:
+        """Give a function other tags."""
+        arn = f"arn:aws:lambda:{REGION}:{self.account['id']}:function:{function}"
+        self.functions.tag_resource(Resource=arn, Tags=tags)
+
+    def add(self, function: str, live: bool = True, **tags: str) -> None:
+        """Plant a function; live: with its alias and its pipeline."""
         package = io.BytesIO()
         with ZipFile(package, "w") as archive:
             archive.writestr("handler.py", "")
@@ -108,11 +117,12 @@ class Planted:
             Handler="handler.handle",
             Role=self.role,
             Code={"ZipFile": package.getvalue()},
-            Tags=self.tags(function) | {"template": self.template},
+            Tags=self.tags(function, **{"template": self.template, **tags}),
             Publish=True,
         )
-        self.functions.create_alias(FunctionName=function, Name="live", FunctionVersion="1")
-        self.add_pipeline(function)
+        if live:
+            self.functions.create_alias(FunctionName=function, Name="live", FunctionVersion="1")
+            self.add_pipeline(function)
 
     def add_pipeline(self, function: str) -> None:
         """Plant a function's pipeline, which has succeeded as far as it is known."""
@@ -147,6 +157,7 @@ class Planted:
         self.functions.update_function_configuration(
             FunctionName=function, Description=f"{revision(number)} {subject} (Ada)"
         )
+        self.functions.get_waiter("function_updated_v2").wait(FunctionName=function)
         version = self.functions.publish_version(FunctionName=function)["Version"]
         self.functions.update_alias(FunctionName=function, Name="live", FunctionVersion=version)
 
@@ -165,6 +176,14 @@ class Planted:
     def plan(self, function: str, status: str, drift: str | None = None) -> None:
         """Have a function looked at for drift."""
         project = f"{function}-drift"
+        with suppress(self.builds.exceptions.ResourceAlreadyExistsException):
+            self.add_project(function, project)
+        build = self.builds.start_build(projectName=project)["build"]["id"]
+        exported = None if drift is None else {"DRIFT": drift}
+        self.world.ask("end_build", build=build, status=status, exported=exported)
+
+    def add_project(self, function: str, project: str) -> None:
+        """Plant a project of a function."""
         self.builds.create_project(
             name=project,
             source={"type": "NO_SOURCE", "buildspec": "{}"},
@@ -177,6 +196,3 @@ class Planted:
             serviceRole=self.role,
             tags=[{"key": key, "value": value} for key, value in self.tags(function).items()],
         )
-        build = self.builds.start_build(projectName=project)["build"]["id"]
-        exported = None if drift is None else {"DRIFT": drift}
-        self.world.ask("end_build", build=build, status=status, exported=exported)
