@@ -21,7 +21,7 @@ from hooks.git import git
 RESULTS = Path(__file__).with_name("results")
 NAMES = (
     *("generation.run", "packaging.run", "inner_loop.run", "cold_start.python", "cold_start.typescript"),
-    *("rehearsal.run", "growth.run"),
+    *("rehearsal.run", "growth.run", "fleet.run"),
 )
 
 

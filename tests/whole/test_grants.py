@@ -303,8 +303,9 @@ def play(world: World, run: People) -> None:
 
 
 def look(run: People) -> None:
-    """See what runs where, and its log, as a reader."""
+    """See what runs where, of all functions too, and its log, as a reader."""
     run(TOOL, "status")
+    run(TOOL, "fleet", "--accounts", "accounts.json")
     assert run.first_line(TOOL, "logs", "", "stage")
 
 
