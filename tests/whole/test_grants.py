@@ -434,6 +434,7 @@ def test_without_any_single_statement_some_call_would_be_denied(life: Life) -> N
 
 # The models of a service that has more than one, or another name than in policies.
 MODELS = {
+    "tag": ("resourcegroupstaggingapi",),
     "apigateway": ("apigatewayv2",),
     "dynamodb": ("dynamodb", "dynamodbstreams"),
     "states": ("stepfunctions",),
