@@ -15,7 +15,6 @@ WIRING = "wiring.json"
 
 with open(WIRING, encoding="utf-8") as wiring:
     GIVEN = json.load(wiring)
-os.remove(WIRING)
 
 sys.dont_write_bytecode = True  # not into the template either
 sys.path.insert(0, GIVEN["template"])
@@ -160,6 +159,7 @@ def main(
         os.path.join(trigger, "files"),
     ):
         lay(layer, values, environments)
+    os.remove(WIRING)  # now it is whole
     print(f"{answers['function_name']}/ is there. Its README.md begins with what to do next.")
 
 

@@ -33,6 +33,13 @@ GIVEN = json.loads(
                 language=cookiecutter._languages[cookiecutter.runtime], version=cookiecutter._version,
                 template=lipsum.__globals__.os.getcwd()) | tojson }}"""
 )
+# Where somebody interrupts this, nothing half made stays: what WIRING stands in is not whole yet.
+# {% set folder = os.path.join(cookiecutter._output_dir | default(""), cookiecutter.function_name) %}
+# {% macro undo() %}{% if os.path.exists(os.path.join(folder, "wiring.json")) %}
+# {{ os.sys.modules.shutil.rmtree(folder) }}{% endif %}{% endmacro %}
+# {% if cookiecutter._output_dir is defined and os.path.isdir(folder) and not os.listdir(folder) %}
+# {{ os.sys.modules.atexit.register(undo) and "" }}{% endif %}
+
 WIRING = "wiring.json"
 FOLDER = GIVEN["template"]
 

@@ -86,6 +86,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with who founds and rehearses what others need, and meanwhile with who needs neither."""
     rank = {f"test_{name}": number for number, name in enumerate(ORDER)}
     items.sort(key=lambda item: rank.get(item.path.stem, len(ORDER)))
+    for item in items:
+        if "tried" in getattr(item, "fixturenames", []):
+            item.add_marker("tries")
 
 
 def pytest_unconfigure(config: Any) -> None:
@@ -103,7 +106,7 @@ def tried() -> Counter[tuple[str, str]]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Note what a test that passes has tried."""
     result = yield
-    counted = Counter({mark.args: 1 for mark in item.iter_markers("tries")})
+    counted = Counter({mark.args: 1 for mark in item.iter_markers("tries") if mark.args})
     counted += getattr(item, "funcargs", {}).get("tried", Counter())
     item.user_properties += [("tried", [*pair, number]) for pair, number in counted.items()]
     return result
@@ -133,7 +136,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if place := terminalreporter.config.getoption("keep_faults"):
         lines = ["| what | tried | what became of it |", "| --- | --- | --- |"]
         lines += [f"| {what} | {total} | {became} |" for what, total, became in rows]
-        title = f"# Faults tried, {datetime.now(UTC):%Y-%m-%d}"
+        command = " ".join(["pytest", *terminalreporter.config.invocation_params.args])
+        title = f"# Faults tried, {datetime.now(UTC):%Y-%m-%d}\n\n`{command}`"
         Path(place).parent.mkdir(parents=True, exist_ok=True)
         Path(place).write_text("\n".join([title, "", *lines, ""]), "utf-8")
 

@@ -105,7 +105,7 @@ def hostile(trigger: str, sample: dict[str, Any], chance: random.Random) -> dict
     event = copy.deepcopy(sample)
     match trigger:
         case "none":
-            return chance.choice([said(chance), chance.choice(VALUES)])  # type: ignore[no-any-return]
+            return chance.choice([said(chance), chance.choice(VALUES)])
         case "events":
             event["detail"] = said(chance)
         case "schedule":

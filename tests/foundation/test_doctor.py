@@ -595,6 +595,7 @@ def test_without_terraform_there_is_a_fault(
     assert fault.text == text
 
 
+@pytest.mark.tries("kills", "while founding")
 def test_where_the_first_run_was_interrupted_it_knows_what_that_has_made(
     accounts: EmulatedAccounts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

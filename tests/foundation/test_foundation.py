@@ -118,6 +118,7 @@ def test_the_state_of_all_accounts_lies_in_ops_and_none_is_left_on_disk(
     assert head["ServerSideEncryption"] == "aws:kms"
 
 
+@pytest.mark.tries("kills", "while founding")
 def test_an_interrupt_lets_terraform_free_its_lock_and_says_one_line(
     organization: EmulatedAccounts, tmp_path: Path
 ) -> None:

@@ -179,6 +179,24 @@ def test_what_is_synced_is_live_at_once_and_in_this_sandbox_alone(ada: Developer
     assert bob.answer() == {"message": "Hola, Ada!"}
 
 
+@pytest.mark.tries("kills", "while syncing")
+@pytest.mark.parametrize("seconds", [0.3, 1.0])
+def test_a_killed_sync_leaves_what_was_live_or_what_is_on_disk_and_the_next_one_goes_on(
+    ada: Developer, seconds: float
+) -> None:
+    ada.edit("Hola", "Buenas")
+    with subprocess.Popen(
+        **ada.command("sync"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)
+
+    assert ada.answer() in ({"message": "Hola, Ada!"}, {"message": "Buenas, Ada!"})
+    done = ada.make("sync")
+    assert done.returncode == 0, done.stderr
+    assert ada.answer() == {"message": "Buenas, Ada!"}
+
+
 def test_a_sandbox_is_tested_as_what_is_deployed_is(ada: Developer) -> None:
     good = ada.make("verify")
     ada.edit("Hola", "Adios")
@@ -251,6 +269,7 @@ def test_a_name_that_is_another_s_is_refused(ada: Developer, bob: Developer) -> 
     assert ada.answer() == {"message": "Hola, Ada!"}
 
 
+@pytest.mark.tries("kills", "while watching")
 @pytest.mark.parametrize("target", ["logs", "watch"])
 def test_an_interrupt_ends_what_goes_on_without_a_word(ada: Developer, target: str) -> None:
     with ada.running(target) as running:
@@ -264,6 +283,7 @@ def test_an_interrupt_ends_what_goes_on_without_a_word(ada: Developer, target: s
     assert running.returncode == -signal.SIGINT  # as make ends when it is interrupted
 
 
+@pytest.mark.tries("kills", "while making a sandbox")
 def test_an_interrupt_lets_terraform_free_the_lock_of_a_sandbox(ada: Developer) -> None:
     s3 = ada.world.client("s3", DEV["id"], REGION)
     locks = {"Bucket": DEV["state_bucket"], "Prefix": f"sandboxes/{NAME}/ada.tfstate.tflock"}

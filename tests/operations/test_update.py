@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -200,6 +201,33 @@ def tree(repository: Path) -> dict[str, bytes]:
     """Return the files of a repository that Git would keep."""
     names = git(repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     return {name: (repository / name).read_bytes() for name in names if (repository / name).is_file()}
+
+
+@pytest.mark.tries("kills", "while updating")
+@pytest.mark.parametrize("doing", ["clone --quiet --bare", "write-tree", "cherry-pick"])
+def test_a_killed_update_leaves_what_was_committed_and_the_next_one_goes_on(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, doing: str
+) -> None:
+    repository = made(template)
+    release(template, {"README.md.in": ("**What it does:**", "**What this does:**")})
+    before, tools = tree(repository), tmp_path / "tools"
+    tools.mkdir()
+    real = shutil.which("git")
+    kill = f'case "$*" in *"{doing}"*) kill -s KILL $PPID; exit 1 ;; esac'
+    (tools / "git").write_text(f'#!/bin/sh\n{kill}\nexec {real} "$@"\n')
+    (tools / "git").chmod(0o755)
+
+    with monkeypatch.context() as slow:
+        slow.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+        killed = update(template, repository)
+    assert killed.returncode == -signal.SIGKILL
+    assert tree(repository) == before
+    assert git(repository, "status", "--porcelain") == ""
+
+    done = update(template, repository)
+
+    assert done.returncode == 0, done.stderr
+    assert "**What this does:**" in (repository / "README.md").read_text()
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -93,6 +93,7 @@ def test_a_build_waits_until_the_one_before_has_ended_and_says_so(
     assert sorted(queued) == [[False], [True, True]]
 
 
+@pytest.mark.tries("kills", "while building")
 def test_what_a_build_has_started_ends_with_the_walk(accounts: EmulatedAccounts, tmp_path: Path) -> None:
     store(accounts, "true", "sleep 7654", "sleep 7654")
     pipeline(accounts, "a-function", project(accounts, "a-function", MARK=str(tmp_path)))

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 from zipfile import ZipFile
 
+import pytest
+
 from rehearsal import report
 from rehearsal.actions.action import Approval, Run
 from tests.worlds import DEV, NAME, PROD, REGION, STAGE, World
@@ -222,6 +224,7 @@ def test_a_release_waits_for_the_approval_of_the_one_before_and_is_planned_once_
     assert live["Description"] == "the newer"
 
 
+@pytest.mark.tries("kills", "while applying")
 def test_a_deployment_killed_half_way_can_be_retried(world: World) -> None:
     world.send(world.another("killed", **{"events/check.json": json.dumps({"name": "x"})}))
     (run,) = world.walk(STAGE, build_seconds=4)
@@ -239,6 +242,22 @@ def test_a_deployment_killed_half_way_can_be_retried(world: World) -> None:
 
     live = world.client("lambda", STAGE).get_function_configuration(FunctionName=NAME, Qualifier="live")
     assert live["Description"] == "killed"
+
+
+@pytest.mark.tries("kills", "while planning")
+def test_a_plan_killed_half_way_changes_nothing_and_can_be_retried(world: World) -> None:
+    world.send(world.another("planned twice"), PROD)
+    with nothing_changes_after(world, PROD):
+        (run,) = world.walk(PROD, build_seconds=2)
+    assert (run.action, "took longer than the build may" in run.message) == ("Plan", True)
+
+    world.client("codepipeline", PROD).retry_stage_execution(
+        pipelineName=NAME, stageName=run.stage, pipelineExecutionId=run.execution, retryMode="FAILED_ACTIONS"
+    )
+    assert world.walk(PROD, memory=world.walker.memory) == []
+
+    live = world.client("lambda", PROD).get_function_configuration(FunctionName=NAME, Qualifier="live")
+    assert live["Description"] == "planned twice"
 
 
 def test_a_state_bucket_out_of_reach_is_named(world: World) -> None:

@@ -240,6 +240,7 @@ def test_two_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.tries("kills", "while rehearsing")
 @pytest.mark.parametrize(
     ("during", "ending"), [("terraform init", signal.SIGINT), ("terraform apply", signal.SIGTERM)]
 )

@@ -290,6 +290,7 @@ exec {Path(sys.executable).with_name("aws")} "$@"
     assert live["Description"] == "looked at once more"
 
 
+@pytest.mark.tries("kills", "while shifting")
 def test_a_shift_that_a_stopped_build_has_left_behind_comes_to_its_end_first(
     world: World, deployed: Path
 ) -> None:

@@ -29,6 +29,7 @@ def stored_actions(world: EmulatedAccounts, facts: dict[str, Any]) -> dict[str, 
     return pipelines
 
 
+@pytest.mark.tries("kills", "while founding")
 def test_an_organization_with_one_environment_recovers_from_an_interrupted_beginning(
     empty: EmulatedAccounts, tmp_path: Path
 ) -> None:
