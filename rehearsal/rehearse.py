@@ -298,6 +298,7 @@ def release_again(rehearsal: Rehearsal, screen: Screen, second: Walker) -> list[
     """Walk a second release in a copy of the world, where a version answers; return what was denied."""
     accounts, (folder,) = rehearsal.accounts, second.repositories.values()
     with second.world.fork() as copy, ExitStack() as end:
+        copy.ask("pace", minute=0.2)  # traffic is shifted for minutes
         walker = replace(second, world=copy)
         walker.on_run = shown(rehearsal, screen, end)
         pipelines = copy.client("codepipeline", accounts[0]["id"], walker.region)
