@@ -49,6 +49,35 @@ def test_a_repository_is_whole_or_known_as_not_and_the_next_run_makes_it(
     assert tree(repository) == tree(whole)
 
 
+@pytest.mark.tries("kills", "while installing")
+@pytest.mark.parametrize("during", ["pyvenv.cfg", "bin/uv", "bin/mypy"])
+def test_what_is_installed_half_is_not_taken_for_installed(tmp_path: Path, during: str) -> None:
+    repository = cookies.bake(tmp_path, {}).repository
+    assert repository
+    environment = repository / ".venv"
+    with subprocess.Popen(
+        ["make", "install"],
+        cwd=repository,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        while not (environment / during).exists() and process.poll() is None:
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert not (environment / "installed").exists()
+    assert (environment / "uv").exists() == (during == "bin/mypy")
+
+    subprocess.run(["make", "install"], cwd=repository, check=True, capture_output=True)
+
+    subprocess.run([environment / "bin/uv", "--version"], check=True, capture_output=True)
+    synced = [environment / "bin/uv", "pip", "sync", "--dry-run", "--require-hashes", "requirements-dev.txt"]
+    done = subprocess.run(
+        [*synced, "--python", ".venv"], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert "Would make no changes" in done.stderr
+
+
 @pytest.mark.tries("kills", "while packaging")
 @pytest.mark.parametrize("seconds", [0, 0.2, 0.5])
 def test_a_package_is_whole_or_not_there_and_the_next_run_builds_it(tmp_path: Path, seconds: float) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -299,7 +300,8 @@ def test_the_job_s_credentials_are_in_no_log_and_no_answer(promotion: Promotion)
 class Between(BaseHTTPRequestHandler):
     """Passes requests on to a world, but spoils the answers to the first puts below a place.
 
-    done: whether the world is asked all the same, so that the put is done and only its answer lost.
+    done: whether the world is asked all the same, so that the put is done and only its answer lost. late: how
+    many seconds that answer takes.
     """
 
     url: str
@@ -308,6 +310,7 @@ class Between(BaseHTTPRequestHandler):
     status: int
     code: str
     done = False
+    late = 0
 
     def relay(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -324,6 +327,7 @@ class Between(BaseHTTPRequestHandler):
             status, answer, headers = response.status, response.read(), dict(response.headers)
         if spoils:
             type(self).left -= 1
+            time.sleep(self.late)
             status, headers = self.status, {"Content-Type": "application/xml"}
             answer = f"<Error><Code>{self.code}</Code><Message>Said by a test</Message></Error>".encode()
         self.send_response(status)
@@ -389,6 +393,34 @@ def test_a_job_is_ours_though_the_answer_to_our_claim_was_lost(promotion: Promot
     assert again == job
     assert len(promotion.promoted()) == 1
     assert "delivered before" in promotion.log()
+
+
+@pytest.mark.tries("kills", "while promoting")
+@pytest.mark.parametrize("done", [False, True])
+def test_a_promoter_that_is_killed_leaves_a_whole_release_or_none_and_a_retry_promotes(
+    promotion: Promotion, done: bool
+) -> None:
+    release = release_zip()
+    promotion.store(release)
+    functions = promotion.world.client("lambda", DEV["id"], REGION)
+    event = promotion.event()
+    promotion.world.ask("pace", minute=0)  # what is changed is so at once
+
+    with spoiled(promotion, "promoted", left=1, status=500, code="InternalError", done=done, late=60):
+        functions.update_function_configuration(FunctionName="acme-promoter", Timeout=8)
+        answer = functions.invoke(FunctionName="acme-promoter", Payload=json.dumps(event).encode())
+        assert "timed out" in answer["Payload"].read().decode()
+        assert (
+            promotion.world.ask("read_job", identifier=event["CodePipeline.job"]["id"])["status"] != "Failed"
+        )
+        assert len(promotion.promoted()) == done
+        retried = promotion.deliver(promotion.event())
+
+    assert retried["status"] == "Succeeded"
+    for version in promotion.promoted():
+        place = {"Key": version["Key"], "VersionId": version["VersionId"]}
+        kept = promotion.stage.get_object(Bucket=STAGE["artifacts_bucket"], **place)
+        assert kept["Body"].read() == release
 
 
 def test_a_claim_that_s3_never_decides_fails_the_job(promotion: Promotion) -> None:

@@ -718,6 +718,7 @@ def lockable(repository: Path, tmp_path: Path) -> Path:
     (repository / "requirements-dev.txt").write_text("odd @ git+https://example.com/odd\n")
     subprocess.run([TOOLS / "uv", "venv", "--quiet", repository / ".venv"], check=True)
     (repository / ".venv/bin/uv").symlink_to(TOOLS / "uv")
+    (repository / ".venv/uv").touch()
     return repository
 
 

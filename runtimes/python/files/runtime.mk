@@ -32,16 +32,17 @@ endif
 
 install: .venv/installed ## Install into .venv what the other targets need
 
-.venv/installed: requirements-dev.txt | .venv/bin/uv
+.venv/installed: requirements-dev.txt | .venv/uv
 	.venv/bin/uv pip sync --quiet --python .venv --require-hashes requirements-dev.txt
 	touch $@
 
 # By pip, at the version and with the hashes of the lock; uv then installs all else.
-.venv/bin/uv:
+.venv/uv:
 	$(PYTHON) -m venv --clear .venv
 	sed -n '/^uv==/,/[^\]$$/p' requirements-dev.txt > .venv/uv.txt
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.txt
-	@test -x $@ || { echo "pip has not installed into .venv; a line of .venv/bin/python -m pip config list says why" >&2; exit 1; }
+	@test -x .venv/bin/uv || { echo "pip has not installed into .venv; a line of .venv/bin/python -m pip config list says why" >&2; exit 1; }
+	touch $@
 
 test: install ## Run the unit tests
 	.venv/bin/python -m pytest --junit-xml=build/tests.xml
@@ -71,7 +72,7 @@ verify-install: .venv/deployed # what make verify needs
 	.venv/bin/uv pip install --quiet --python .venv --require-hashes --requirement tests/deployed/requirements.txt
 	touch $@
 
-lock: .venv/bin/uv ## Take newer dependencies, as pyproject.toml allows
+lock: .venv/uv ## Take newer dependencies, as pyproject.toml allows
 	@mkdir -p build && rm -f $(DRAFTS)
 	$(LOCK) $(LOCK_FOR_LAMBDA) --output-file build/requirements.txt $(OR_SAY)
 	@$(INSTALLABLE) build/requirements.txt
