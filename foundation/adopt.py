@@ -49,6 +49,8 @@ def imports(account: Account) -> Iterator[Import]:
         if kind.endswith("bucket"):
             yield from bucket(account, kind)
         elif kind == "github":
+            if not account.accounts.get("plan_pull_requests"):
+                raise fault(account, kind, "nobody is let in by it without plan_pull_requests: true")
             yield (
                 ADOPTABLE[kind],
                 f"arn:aws:iam::{account.id}:oidc-provider/token.actions.githubusercontent.com",

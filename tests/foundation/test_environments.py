@@ -236,12 +236,16 @@ def test_what_people_have_made_as_the_foundation_makes_it_is_adopted_by_changing
     organization: EmulatedAccounts, tmp_path: Path
 ) -> None:
     forget(organization, DEV)
-    facts = organization_of(DEV | {"adopt": EVERYTHING}, STAGE, PROD)
+    organization.client("iam", DEV["id"], REGION).create_open_id_connect_provider(
+        Url="https://token.actions.githubusercontent.com", ClientIDList=["sts.amazonaws.com"]
+    )
+    facts = organization_of(DEV | {"adopt": EVERYTHING}, STAGE, PROD) | {"plan_pull_requests": True}
 
     done = run(organization, facts, tmp_path, "dev")
 
     assert done.returncode == 0, done.stdout
-    assert "Plan: 32 to import, 0 to add, 7 to change, 0 to destroy." in done.stdout  # buckets, key, roles
+    # buckets, key, roles, provider
+    assert "Plan: 33 to import, 0 to add, 8 to change, 0 to destroy." in done.stdout
     _, own, place = foundation.command(organization, facts, tmp_path)
     changed = changed_by(place, own, "dev")
     assert set().union(*changed.values()) - OF_TERRAFORM == {"tags_all"}
@@ -368,6 +372,7 @@ def test_the_doctor_warns_of_policies_that_the_foundation_leaves_to_a_role(
         ),
         ("dev", "developer", "there is no role acme-developer; without this line the foundation makes it"),
         ("stage", "developer", "only dev has developers"),
+        ("stage", "github", "nobody is let in by it without plan_pull_requests: true"),
     ],
 )
 def test_what_is_to_be_adopted_and_cannot_be_is_refused_by_its_line(
