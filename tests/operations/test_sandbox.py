@@ -152,6 +152,7 @@ def test_a_sandbox_is_the_function_as_deployed_but_without_alarms_and_versions(a
         "function": f"{NAME}--sandbox-ada",
         "organization": FACTS["organization"],
         "owner": "ada@example.com",
+        "template": json.loads((ada.repository / "template.json").read_text())["revision"],
     }
     assert found["Configuration"]["Description"].endswith(" Born from the template (lambda-template)")
     aliases = functions(ada).list_aliases(FunctionName=f"{NAME}--sandbox-ada")["Aliases"]

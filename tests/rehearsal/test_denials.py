@@ -143,9 +143,7 @@ def rehearsed_to_dev(
     (repository / "newer").write_text(commit)
     demo.commit(repository, "Something newer")
     with founded.fork() as world, redirect_stdout(io.StringIO()) as written:
-        result = rehearse(
-            Options(repository, until="dev", commit=commit, releases=1), Screen(), world, folder
-        )
+        result = rehearse(Options(repository, until="dev", commit=commit), Screen(), world, folder)
         conclude(result, Screen(), folder / "page.html")
     assert result.revision == commit
     assert "version" not in result.running[1]

@@ -147,6 +147,6 @@ def test_an_account_holds_the_foundation_of_one_organization(
 
     said = " ".join(re.sub("[│╷╵]", " ", done.stdout).split())
     assert done.returncode == 1
-    assert "first (222222222222) holds the foundation of another organization: acme-pipeline, " in said
+    assert "first (222222222222) holds the foundation of another organization: acme-drift-start, " in said
     s3 = organization.client("s3", FACTS["environments"][0]["id"], FACTS["region"])
     assert not any("first" in bucket["Name"] for bucket in s3.list_buckets()["Buckets"])
