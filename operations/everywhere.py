@@ -106,7 +106,7 @@ class Account:
     organization: str
     first: bool
     problem: str = ""
-    functions: dict[str, Runs] = field(default_factory=dict)
+    runs: dict[str, Runs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Prepare to ask."""
@@ -145,7 +145,7 @@ class Account:
             resources = self.tagged()
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 planned = pool.submit(self.look_for_drift, resources)
-                list(pool.map(self.ask, self.functions.values(), [resources] * len(self.functions)))
+                list(pool.map(self.ask, self.runs.values(), [resources] * len(self.runs)))
                 planned.result()
         except (BotoCoreError, ClientError) as error:
             self.problem = self.explained(error)
@@ -169,7 +169,7 @@ class Account:
             tags = {tag["Key"]: tag["Value"] for tag in listed}
             name = tags["function"]
             if "owner" not in tags and arn.rpartition(":")[2] == name:  # a sandbox is somebody's
-                runs = self.functions.setdefault(name, Runs(name, self.name))
+                runs = self.runs.setdefault(name, Runs(name, self.name))
                 runs.template = tags.get("template", runs.template)
         return set(found)
 
@@ -208,8 +208,8 @@ class Account:
 
         there: as tagged() returns it. Builds of deploy tell how old a page is where none looks for drift.
         """
-        piped = {arn.rpartition(":")[2] for arn in there if ":codepipeline:" in arn} & self.functions.keys()
-        left = {f"{name}-drift": self.functions[name] for name in piped}
+        piped = {arn.rpartition(":")[2] for arn in there if ":codepipeline:" in arn} & self.runs.keys()
+        left = {f"{name}-drift": self.runs[name] for name in piped}
         known = left.keys() | {f"{name}-deploy" for name in piped}
         builds, since = self.client("codebuild"), datetime.now(UTC) - LATELY
         for page in builds.get_paginator("list_builds").paginate(sortOrder="DESCENDING") if left else []:
@@ -251,9 +251,7 @@ def compare(accounts: list[Account]) -> None:
     first, *others = accounts
 
     def of_function(newest: Runs) -> None:
-        later = [
-            account.functions[newest.function] for account in others if newest.function in account.functions
-        ]
+        later = [account.runs[newest.function] for account in others if newest.function in account.runs]
         published = [newest.revision]
         if any(runs.version and runs.revision != newest.revision for runs in later):
             try:
@@ -266,7 +264,7 @@ def compare(accounts: list[Account]) -> None:
                 runs.behind = max(0, published.index(runs.revision) - now)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(of_function, (runs for runs in first.functions.values() if runs.version)))
+        list(pool.map(of_function, (runs for runs in first.runs.values() if runs.version)))
 
 
 def date_templates(found: list[Runs]) -> None:
@@ -290,12 +288,12 @@ def read(accounts: list[Account], screen: Screen) -> list[Runs]:
     def one(account: Account) -> None:
         with screen.step(account.name, "read") as step:
             account.read()
-            step.text = account.problem or f"{len(account.functions)} functions"
+            step.text = account.problem or f"{len(account.runs)} functions"
             step.end("failed" if account.problem else "ok")
 
     with ThreadPoolExecutor(len(accounts)) as pool:
         list(pool.map(one, entered))
     compare(accounts)
-    found = [runs for account in accounts for runs in account.functions.values()]
+    found = [runs for account in accounts for runs in account.runs.values()]
     date_templates(found)
     return found

@@ -70,10 +70,9 @@ def test_what_is_installed_half_is_not_taken_for_installed(tmp_path: Path, durin
 
     subprocess.run(["make", "install"], cwd=repository, check=True, capture_output=True)
 
-    subprocess.run([environment / "bin/uv", "--version"], check=True, capture_output=True)
-    synced = [environment / "bin/uv", "pip", "sync", "--dry-run", "--require-hashes", "requirements-dev.txt"]
+    synced = [".venv/bin/uv", "pip", "sync", "--python", ".venv", "--dry-run", "--require-hashes"]
     done = subprocess.run(
-        [*synced, "--python", ".venv"], cwd=repository, capture_output=True, text=True, check=True
+        [*synced, "requirements-dev.txt"], cwd=repository, capture_output=True, text=True, check=True
     )
     assert "Would make no changes" in done.stderr
 

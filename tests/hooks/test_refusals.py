@@ -219,7 +219,7 @@ def test_all_faults_of_a_run_are_listed(tmp_path: Path) -> None:
                 (
                     "acme-dev-artifacts }",
                     "[readers]",
-                    "key, operator, developer, reader; did you mean reader?",
+                    "key, github, operator, developer, reader; did you mean reader?",
                 ),
             ]
         ),

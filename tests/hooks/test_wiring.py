@@ -176,7 +176,8 @@ def narrowed(template: Path) -> Path:
 def test_a_repository_says_nothing_that_is_the_foundation_s_alone(narrowed: Path) -> None:
     facts = json.loads((generated(narrowed) / "accounts.json").read_bytes())
 
-    assert facts.keys() == {"organization", "region", "github_owner", "people", "ops", "environments"}
+    of_all = {"organization", "region", "github_owner", "plan_pull_requests", "people"}
+    assert facts.keys() == of_all | {"ops", "environments"}
     assert facts["people"] == {"mfa": True}  # as the README's profiles have it
     environment = {"name", "id", "state_bucket", "artifacts_bucket", "approval"}
     assert [each.keys() for each in facts["environments"]] == [environment] * 3

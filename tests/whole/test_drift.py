@@ -36,6 +36,7 @@ def test_what_is_planned_and_waits_and_what_people_go_back_to_is_no_drift(world:
         package = release.read("package.zip")
     functions = world.client("lambda", PROD)
     functions.update_function_code(FunctionName=NAME, ZipFile=package)
+    functions.get_waiter("function_updated_v2").wait(FunctionName=NAME)
     version = functions.publish_version(FunctionName=NAME)["Version"]
     back = {"FunctionVersion": version, "Description": "back"}
     functions.update_alias(FunctionName=NAME, Name="live", **back)

@@ -34,10 +34,12 @@ Called = tuple[str, str, dict[str, Any], bool]  # service, method, what is given
 
 # What our Python calls the client of a service.
 CLIENTS = {
+    "builds": "codebuild",
     "codepipeline": "codepipeline",
     "deployments": "codedeploy",
     "functions": "lambda",
     "logs": "logs",
+    "paced": "lambda",
     "pipelines": "codepipeline",
     "queues": "sqs",
     "s3": "s3",
