@@ -37,7 +37,8 @@ def install(repository: Path) -> None:
         ["pip", "install", "--require-hashes", "--compile-bytecode", "--requirement", "requirements-dev.txt"],
     ):
         subprocess.run([find_uv_bin(), "--quiet", *arguments], cwd=repository, check=True)
-    (repository / ".venv/installed").touch()
+    for done in "uv", "installed":
+        (repository / ".venv" / done).touch()
 
 
 def uv_cache() -> str:

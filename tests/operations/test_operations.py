@@ -37,7 +37,8 @@ class Desk:
         self.world, self.accounts = world, world.accounts
         self.variables = people.environment(world.accounts, FACTS, world.folder) | {"HOME": str(world.folder)}
         (world.repository / ".venv").symlink_to(tools)
-        (tools / "installed").touch()
+        for done in "uv", "installed":
+            (tools / done).touch()
 
     def make(self, *arguments: str, typed: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Run make; if something is typed, at a terminal."""
