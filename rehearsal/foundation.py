@@ -17,6 +17,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from emulator.accounts import EmulatedAccounts
+from foundation import terraform
 from rehearsal.processes import started
 
 TEMPLATE = Path(__file__).parents[1]
@@ -45,11 +46,13 @@ def command(
         ignore=shutil.ignore_patterns("build", ".terraform", "__pycache__"),
         dirs_exist_ok=True,
     )
+    terraform.trust_provider(folder)
     (folder / "accounts.yaml").write_text(json.dumps(facts, indent=2))  # YAML too, and all text in quotes
     bootstrap(world, facts)
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     credentials = world.environment(facts["ops"]["id"], facts["region"])
-    environment = own | credentials | {"AUTO_APPROVE": "1", "PYTHONPATH": str(TEMPLATE)}
+    told = {"AUTO_APPROVE": "1", "PYTHONPATH": str(TEMPLATE), "TF_CLI_ARGS_init": "-lockfile=readonly"}
+    environment = own | credentials | told
     return [sys.executable, "-m", "foundation.apply"], environment, folder
 
 

@@ -15,6 +15,7 @@ import pytest
 from cookiecutter.main import cookiecutter
 
 from emulator.accounts import EmulatedAccounts
+from foundation import terraform
 from rehearsal import demo, foundation
 from rehearsal.rehearse import Options, rehearse
 from screen import Screen
@@ -257,6 +258,7 @@ def in_production(founded: EmulatedAccounts, shared: Path, **answers: str) -> Re
             repository = Path(
                 cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder))
             )
+            terraform.trust_provider(repository)
             demo.commit(repository)
             world = founded.fork().__enter__()
             releases = 2 if answers.get("trigger", "none") == "none" else 1

@@ -9,6 +9,7 @@ from typing import Any
 from cookiecutter.main import cookiecutter
 
 from emulator.accounts import EmulatedAccounts
+from foundation import terraform
 from rehearsal import demo, foundation
 from tests.conftest import needs
 from tests.worlds import FACTS, TEMPLATE
@@ -56,6 +57,9 @@ def repository_of(facts: dict[str, Any], folder: Path) -> Path:
     file = folder / "organization.yaml"
     file.write_text(json.dumps(facts))
     answers = {"accounts_file": str(file)}
-    repository = cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder))
-    demo.commit(Path(repository))
-    return Path(repository)
+    repository = Path(
+        cookiecutter(str(TEMPLATE), no_input=True, extra_context=answers, output_dir=str(folder))
+    )
+    terraform.trust_provider(repository)
+    demo.commit(repository)
+    return repository

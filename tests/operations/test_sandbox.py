@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from cookiecutter.main import cookiecutter
 
 from emulator.accounts import EmulatedAccounts
+from foundation import terraform
 from hooks.git import git
 from rehearsal import demo, people
 from tests.worlds import DEV, FACTS, NAME, REGION, TEMPLATE, TOOL, heard
@@ -78,6 +79,7 @@ def team(founded: EmulatedAccounts, tmp_path_factory: pytest.TempPathFactory) ->
     """Two developers, who have created their sandboxes at the same time."""
     folder = tmp_path_factory.mktemp("team")
     repository = Path(cookiecutter(str(TEMPLATE), no_input=True, output_dir=str(folder)))
+    terraform.trust_provider(repository)
     demo.commit(repository)
     demo.install(repository)
     with founded.fork() as world:

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Has CodeDeploy move an alias to a new version, as traffic.tf says, waits for the end, however long it takes, and
+# Has CodeDeploy move the alias live to a new version, as traffic.tf says, waits for the end, however long it takes, and
 # deletes versions that nobody will go back to; their packages stay.
-# Usage: sh shift.sh FUNCTION ALIAS VERSION
+# Usage: sh shift.sh FUNCTION VERSION
 set -eu
 
 versions_kept=10
@@ -22,7 +22,7 @@ wait_for() {
 }
 
 # What a build that was stopped has begun, and CodeDeploy's own way back from it, come to their end first.
-for deployment in $(aws deploy list-deployments --application-name "$1" --deployment-group-name "$2" \
+for deployment in $(aws deploy list-deployments --application-name "$1" --deployment-group-name live \
   --include-only-statuses Created Queued InProgress Ready Baking --query 'deployments[]' --output text); do
   echo "CodeDeploy's deployment $deployment is under way."
   wait_for "$deployment"
@@ -32,11 +32,11 @@ while test "$(aws cloudwatch describe-alarms --alarm-names "$1-canary" --query '
   sleep 5
 done
 
-current=$(aws lambda get-alias --function-name "$1" --name "$2" --query FunctionVersion --output text)
-test "$current" != "$3" || { echo "$2 is at version $3."; exit 0; }
+current=$(aws lambda get-alias --function-name "$1" --name live --query FunctionVersion --output text)
+test "$current" != "$2" || { echo "live is at version $2."; exit 0; }
 
 # https://docs.aws.amazon.com/codedeploy/latest/userguide/reference-appspec-file-structure-resources.html
-revision=$(python3 - "$1" "$2" "$current" "$3" <<'EOF'
+revision=$(python3 - "$1" live "$current" "$2" <<'EOF'
 import json, sys
 properties = dict(zip(("Name", "Alias", "CurrentVersion", "TargetVersion"), sys.argv[1:]))
 content = {"version": 0.0, "Resources": [{"function": {"Type": "AWS::Lambda::Function", "Properties": properties}}]}
@@ -44,13 +44,13 @@ print(json.dumps({"revisionType": "AppSpecContent", "appSpecContent": {"content"
 EOF
 )
 # make rollback goes back by the description.
-deployment=$(aws deploy create-deployment --application-name "$1" --deployment-group-name "$2" --revision "$revision" \
-  --description "from $current to $3" --query deploymentId --output text)
-echo "$2 goes from version $current to $3 by CodeDeploy's deployment $deployment."
+deployment=$(aws deploy create-deployment --application-name "$1" --deployment-group-name live --revision "$revision" \
+  --description "from $current to $2" --query deploymentId --output text)
+echo "live goes from version $current to $2 by CodeDeploy's deployment $deployment."
 wait_for "$deployment"
 test "$status" = Succeeded || {
   reason=$(aws deploy get-deployment --deployment-id "$deployment" --query deploymentInfo.errorInformation.message --output text)
-  echo "CodeDeploy has taken traffic back from version $3: $reason" >&2
+  echo "CodeDeploy has taken traffic back from version $2: $reason" >&2
   exit 1
 }
 
