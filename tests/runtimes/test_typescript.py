@@ -468,7 +468,7 @@ def test_what_cannot_be_bundled_is_said_by_its_line(repository: Path, path: str)
 @pytest.fixture
 def deployed(generate: Generate, path: str, accounts: EmulatedAccounts) -> Callable[[str], Path]:
     """Return a function that deploys that of a trigger, in no more than its tests see; it returns its repository."""
-    functions, iam = (accounts.client(service, DEV["id"], REGION) for service in ("lambda", "iam"))
+    functions, iam, logs = (accounts.client(service, DEV["id"], REGION) for service in ("lambda", "iam", "logs"))
 
     def deploy(trigger: str) -> Path:
         accounts.ask("pace", minute=0)
@@ -479,6 +479,7 @@ def deployed(generate: Generate, path: str, accounts: EmulatedAccounts) -> Calla
         statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": statement})
         iam.put_role_policy(RoleName="tester", PolicyName="all", PolicyDocument=document)
+        logs.create_log_group(logGroupName="/aws/lambda/hello-lambda")
         functions.create_function(
             FunctionName="hello-lambda",
             Role=role["Role"]["Arn"],
