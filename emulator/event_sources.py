@@ -22,7 +22,7 @@ from emulator.lambda_ import Functions
 from emulator.mends import replaces
 from emulator.sqs import to_decrypt
 
-LOOK = 0.05  # seconds between two looks into the sources
+LOOK = 0.1  # seconds between two looks into the sources
 LAMBDA = "lambda.amazonaws.com"
 
 Work = tuple[str, Callable[[], None]]  # of what part of a source, and what to do with that

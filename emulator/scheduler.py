@@ -22,7 +22,7 @@ from emulator.cron import due
 from emulator.judge.checks import Asked, derived, reads
 from emulator.mends import replaces
 
-LOOK = 0.05  # seconds between two looks at the clock
+LOOK = 0.2  # seconds between two looks at the clock
 FASTEST = 0.001  # seconds that an emulated minute lasts at least
 SCHEDULER = "scheduler.amazonaws.com"
 POLICIES = doc("scheduler/latest/UserGuide/security_iam_id-based-policy-examples.html")

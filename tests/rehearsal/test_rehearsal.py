@@ -210,7 +210,7 @@ def test_two_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     for folder in folders:
         folder.mkdir()
     alone = organization_of(environment("live", "012345678901") | {"approval": True})
-    theirs, ours = map(repository_of, (alone, organization_of(DEV, PROD)), folders)
+    theirs, ours = map(repository_of, (alone, organization_of(DEV)), folders)
     command = [sys.executable, "-m", "rehearsal"]
     checkout = os.environ | {"PYTHONPATH": str(TEMPLATE)}
     other = subprocess.Popen(
@@ -225,8 +225,8 @@ def test_two_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     revision = git(ours, "rev-parse", "HEAD")[:12]
-    assert re.search(rf"^prod +1 +{revision} ", done.stdout, re.MULTILINE)
-    assert done.stdout.endswith(f"prod runs hello-lambda {revision}\n")
+    assert re.search(rf"^dev +1 +{revision} ", done.stdout, re.MULTILINE)
+    assert done.stdout.endswith(f"dev runs hello-lambda {revision}\n")
     assert (ours / "rehearsal.html").is_file()
     assert (other.returncode, result["problem"]) == (0, "")
     assert [runs["version"] for runs in result["running"]] == ["1"]
