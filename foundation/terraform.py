@@ -1,4 +1,4 @@
-"""Terraform on machines that keep its AWS provider on disk: finds the mirror and points Terraform at it."""
+"""Terraform, told where a machine keeps its AWS provider on disk, and what spares it time."""
 
 import os
 import re

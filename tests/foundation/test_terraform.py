@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import hcl2
 import pytest
 
 from emulator.accounts import EmulatedAccounts
@@ -404,6 +405,20 @@ def left(accounts: EmulatedAccounts, account: str) -> list[str]:
         *client("codebuild").list_projects()["projects"],
         *client("events").list_rules()["Rules"],
     ]
+
+
+def test_a_lock_file_whose_provider_is_trusted_has_its_version_and_no_hashes(tmp_path: Path) -> None:
+    committed = Path(terraform.__file__).with_name(".terraform.lock.hcl").read_text()
+    lock = tmp_path / "foundation/.terraform.lock.hcl"
+    lock.parent.mkdir()
+    lock.write_text(committed)
+
+    terraform.trust_provider(tmp_path)
+
+    (before,), (after,) = (hcl2.loads(text)["provider"] for text in (committed, lock.read_text()))
+    (facts,) = before.values()
+    assert facts.pop("hashes")
+    assert after == before
 
 
 def test_terraform_creates_updates_and_destroys_in_two_accounts_without_drift(tmp_path: Path) -> None:
