@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import hcl2
@@ -44,8 +45,13 @@ def files(repository: Path) -> list[Path]:
 
 def parse(path: Path) -> None:
     """Parse a file with its own parser, if it has one."""
-    text = path.read_text("utf-8")
-    match path.suffix:
+    parse_as(path.suffix, path.read_text("utf-8"))
+
+
+@cache
+def parse_as(suffix: str, text: str) -> None:
+    """Parse a text as that of a file of some kind, once: most are in every repository."""
+    match suffix:
         case ".py":
             ast.parse(text)
         case ".yml" | ".yaml":
@@ -91,6 +97,8 @@ def test_terraform_is_formatted_valid_and_locked(bake: Bake, tmp_path: Path, tri
         ["-chdir=deployment", "init", "-backend=false", "-lockfile=readonly"],
         ["-chdir=deployment", "validate", "-json"],
     ):
+        if "validate" in command:
+            terraform.trust_provider(repository)  # init has found it to be the one that is locked
         done = subprocess.run(
             ["terraform", *command],
             cwd=repository,
