@@ -12,8 +12,11 @@ from unittest.mock import patch
 from cookiecutter import generate, hooks, prompt
 from cookiecutter.exceptions import CookiecutterException, FailedHookException
 from cookiecutter.main import cookiecutter
+from jinja2 import Environment
 
 from tests.worlds import TEMPLATE
+
+COMPILE, COMPILED = Environment.compile, dict[tuple[Any, ...], Any]()
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ def bake(output: Path, answers: Mapping[str, Any], typed: bool = False) -> Baked
     with (
         at_prompts(answers if typed else {}),
         hooks_in_this_process(),
+        patch.object(Environment, "compile", compiled),
         nothing_outside(output),
         redirect_stdout(said),
         redirect_stderr(said),
@@ -64,6 +68,13 @@ def at_prompts(answers: Mapping[str, Any]) -> Iterator[None]:
         patch.object(prompt, "read_user_choice", choice),
     ):
         yield
+
+
+def compiled(environment: Environment, *template: Any) -> Any:
+    """Compile a template, once for all repositories: the most of the time that one takes."""
+    if template not in COMPILED:
+        COMPILED[template] = COMPILE(environment, *template)
+    return COMPILED[template]
 
 
 @contextmanager
