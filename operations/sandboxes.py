@@ -112,8 +112,11 @@ def apply(name: str, verbose: bool) -> None:
         content = package.built(package.make("sandbox-package"))
     facts = {**json.loads(FACTS.read_text("utf-8")), "owner": me}
     mine.upload(content)
-    terraform(mine, facts, "apply", screen, verbose)
     functions = client("lambda")
+    if before and before["Description"] != facts["summary"]:  # Terraform leaves it; deployment/prepare.sh
+        functions.update_function_configuration(FunctionName=mine.full_name, Description=facts["summary"])
+        functions.get_waiter("function_updated_v2").wait(FunctionName=mine.full_name)
+    terraform(mine, facts, "apply", screen, verbose)
     running = functions.get_function_configuration(FunctionName=mine.full_name)["CodeSha256"]
     if base64.b64decode(running).hex() != facts["sha256"]:  # a make sync, of which Terraform knows nothing
         mine.sync(functions, content)

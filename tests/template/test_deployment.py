@@ -326,6 +326,23 @@ def test_of_old_versions_the_newest_and_the_one_before_are_kept(world: World, de
     assert sorted(map(int, versions)) == [int(before), *map(int, published[3:]), int(world.live())]
 
 
+def test_a_release_of_the_same_package_is_a_version_of_its_own_that_the_canary_watches(
+    world: World, deployed: Path
+) -> None:
+    before, release = world.live(), world.another("with more memory")
+    settings = release / "deployment/environments/dev.tfvars"
+    settings.write_text(settings.read_text().replace("= 256", "= 512"))
+
+    world.deploy(release)
+
+    live = world.client("lambda").get_function_configuration(FunctionName="hello-lambda", Qualifier="live")
+    assert (live["Description"], live["MemorySize"]) == ("with more memory", 512)
+    (alarm,) = world.client("cloudwatch").describe_alarms(AlarmNames=["hello-lambda-canary"])["MetricAlarms"]
+    watched = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}["ExecutedVersion"]
+    assert before != watched == live["Version"]
+    assert world.terraform(release, "plan", "-detailed-exitcode").returncode == 0
+
+
 def test_a_package_that_is_not_the_release_s_own_is_refused(world: World, deployed: Path) -> None:
     release = world.release()
     with (release / "package.zip").open("ab") as package:

@@ -26,6 +26,9 @@ resource "aws_lambda_function" "function" {
   memory_size   = var.memory_size
   timeout       = var.timeout
 
+  # Has the provider publish a version of each release, also of one that changes neither the package nor the function.
+  source_code_hash = local.release.summary
+
   tags = { template = local.release.template } # changes with the template alone
 
   reserved_concurrent_executions = var.sandbox == null ? coalesce(var.reserved_concurrency, -1) : -1
@@ -55,6 +58,10 @@ resource "aws_lambda_function" "function" {
       subnet_ids         = vpc_config.value.subnets
       security_group_ids = vpc_config.value.security_groups
     }
+  }
+
+  lifecycle {
+    ignore_changes = [description] # prepare.sh has changed it
   }
 
   # Without its permissions a new function could be invoked before it may log, and none can be put into a network.

@@ -15,9 +15,9 @@ wait_for() {
       failed=0
     else
       failed=$((failed + 1))
-      test "$failed" -lt 30 || exit 1
+      test "$failed" -lt 60 || exit 1
     fi
-    sleep 2
+    sleep 1
   done
 }
 
