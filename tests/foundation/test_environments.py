@@ -148,21 +148,6 @@ def test_a_new_last_environment_takes_releases_of_the_old_last_one(
     assert promoter.put_object(Key="promoted/hello-lambda.zip", **put)["VersionId"]
 
 
-def test_an_environment_that_is_added_between_others_has_them_rewired(
-    organization: EmulatedAccounts, tmp_path: Path
-) -> None:
-    facts = organization_of(DEV, environment("qa", "555555555555"), STAGE, PROD)
-    foundation.apply(organization, facts, tmp_path)
-
-    promoter = organization.client("lambda", DEV["id"], REGION).get_function(FunctionName="acme-promoter")
-    policy = organization.client("s3", STAGE["id"], REGION).get_bucket_policy(
-        Bucket=STAGE["artifacts_bucket"]
-    )
-    assert promoter["Configuration"]["Environment"]["Variables"]["DESTINATION_BUCKET"] == "acme-qa-artifacts"
-    assert "arn:aws:iam::555555555555:role/lambda-template/services/acme-promoter" in policy["Policy"]
-    assert DEV["id"] not in policy["Policy"]
-
-
 def test_a_removed_environment_is_refused_until_its_state_is_put_away_as_the_page_says(
     organization: EmulatedAccounts, tmp_path: Path
 ) -> None:
@@ -172,7 +157,7 @@ def test_a_removed_environment_is_refused_until_its_state_is_put_away_as_the_pag
     assert "stage has been applied and is not in accounts.yaml any more" in refused.stdout
 
     documented(organization, r"aws s3 mv \S+/stage.tfstate \S+/removed/stage.tfstate")
-    done = run(organization, facts, tmp_path)
+    done = run(organization, facts, tmp_path, "prod")
 
     assert done.returncode == 0, done.stdout
     policy = organization.client("s3", PROD["id"], REGION).get_bucket_policy(Bucket=PROD["artifacts_bucket"])

@@ -1,8 +1,9 @@
-"""Organizations of other shapes than the default one, each founded from nothing."""
+"""Organizations of other shapes than the default one."""
 
 import json
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ from emulator.accounts import EmulatedAccounts
 from emulator.calls import PERSON
 from rehearsal import foundation
 from rehearsal.rehearse import apply_pipelines
-from tests.conftest import needs
 from tests.organizations import environment, organization_of, repository_of, run
-from tests.worlds import FACTS
+from tests.worlds import DEV, FACTS, PROD, REGION, STAGE
 
 
 def stored_actions(world: EmulatedAccounts, facts: dict[str, Any]) -> dict[str, str]:
@@ -72,81 +72,82 @@ def test_an_organization_with_one_environment_recovers_from_an_interrupted_begin
         enter("acme-operator", "acme-operator")  # which asks for MFA itself
 
 
-def test_an_organization_with_four_environments_promotes_from_each_to_the_next(
-    empty: EmulatedAccounts, tmp_path: Path
+def test_an_environment_that_is_added_between_others_has_them_promote_to_it_and_takes_their_releases(
+    organization: EmulatedAccounts, tmp_path: Path
 ) -> None:
-    names = {"dev": "000000000001", "qa": "000000000002", "stage": "000000000003", "prod": "000000000004"}
+    named = f"arn:aws:iam::{FACTS['ops']['id']}:role/aws-reserved/*/AWSReservedSSO_Operators_*"
+    prices = "arn:aws:dynamodb:us-east-1:555555555555:table/prices"
+    qa = environment("qa", "555555555555") | {"shared": [prices]}
+    facts = organization_of(DEV, qa, STAGE, PROD) | {"people": {"operators": [named]}}
+    world, environments = organization, facts["environments"]
+
+    foundation.apply(world, facts, tmp_path)
+    again = run(world, facts, tmp_path, "ops", "qa")
+    apply_pipelines(world, facts, repository_of(facts, tmp_path), tmp_path)
+
+    assert again.stdout.count("No changes.") == 2, again.stdout
+    for each, following in pairwise(environments):
+        promoter = world.client("lambda", each["id"], REGION).get_function(FunctionName="acme-promoter")
+        variables = promoter["Configuration"]["Environment"]["Variables"]
+        assert variables["DESTINATION_BUCKET"] == following["artifacts_bucket"]
+        s3 = world.client("s3", following["id"], REGION)
+        policy = s3.get_bucket_policy(Bucket=following["artifacts_bucket"])["Policy"]
+        assert f"{each['id']}:role/lambda-template/services/acme-promoter" in policy
+        others = [other for other in environments if other not in (each, following)]
+        assert not any(other["id"] in policy for other in others)
+
+    end = "Deploy:CodeBuild Verify:CodeBuild Promote:Lambda"
+    assert stored_actions(world, facts) == {
+        "dev": f"Source:CodeStarSourceConnection Build:CodeBuild {end}",
+        "qa": f"Source:S3 {end}",
+        "stage": f"Source:S3 {end}",
+        "prod": "Source:S3 Plan:CodeBuild Approve:Manual Deploy:CodeBuild Verify:CodeBuild",
+    }
+
+    shared = []
+    for each in environments:
+        iam = world.client("iam", each["id"], REGION)
+        boundary = f"arn:aws:iam::{each['id']}:policy/acme-boundary"
+        newest = iam.get_policy(PolicyArn=boundary)["Policy"]["DefaultVersionId"]
+        version = iam.get_policy_version(PolicyArn=boundary, VersionId=newest)["PolicyVersion"]
+        statements = version["Document"]["Statement"]
+        shared += [(each["name"], s["Resource"]) for s in statements if s["Sid"] == "UseWhatIsShared"]
+    assert shared == [("qa", prices)]
+
     ops = FACTS["ops"]["id"]
-    named = f"arn:aws:iam::{ops}:role/aws-reserved/*/AWSReservedSSO_Operators_*"
-    facts = organization_of(*(environment(name, number) for name, number in names.items()))
-    facts["people"] = {"operators": [named]}
-    prices = "arn:aws:dynamodb:us-east-1:000000000002:table/prices"
-    facts["environments"][1]["shared"] = [prices]
-    with empty.fork() as world:
-        needs("terraform")
-        foundation.apply(world, facts, tmp_path)
-        again = run(world, facts, tmp_path)
-
-        assert again.stdout.count("No changes.") == 5, again.stdout
-        for (_name, number), (following, _) in zip(
-            list(names.items())[:-1], list(names.items())[1:], strict=True
-        ):
-            promoter = world.client("lambda", number, "us-east-1").get_function(FunctionName="acme-promoter")
-            variables = promoter["Configuration"]["Environment"]["Variables"]
-            assert variables["DESTINATION_BUCKET"] == f"acme-{following}-artifacts"
-
-        facts["environments"][3]["approval"] = True
-        apply_pipelines(world, facts, repository_of(facts, tmp_path), tmp_path)
-
-        end = "Deploy:CodeBuild Verify:CodeBuild Promote:Lambda"
-        assert stored_actions(world, facts) == {
-            "dev": f"Source:CodeStarSourceConnection Build:CodeBuild {end}",
-            "qa": f"Source:S3 {end}",
-            "stage": f"Source:S3 {end}",
-            "prod": "Source:S3 Plan:CodeBuild Approve:Manual Deploy:CodeBuild Verify:CodeBuild",
-        }
-
-        shared = []
-        for name, number in names.items():
-            iam, boundary = (
-                world.client("iam", number, "us-east-1"),
-                f"arn:aws:iam::{number}:policy/acme-boundary",
-            )
-            version = iam.get_policy_version(PolicyArn=boundary, VersionId="v1")["PolicyVersion"]
-            statements = version["Document"]["Statement"]
-            shared += [(name, each["Resource"]) for each in statements if each["Sid"] == "UseWhatIsShared"]
-        assert shared == [("qa", prices)]
-
-        groups = world.client("iam", ops, "us-east-1").list_groups()["Groups"]
-        assert {group["GroupName"] for group in groups} == {"acme-developers", "acme-readers"}
-        iam = world.client("iam", ops, "us-east-1")
-        assumes = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
-        for path, name in (
-            ("/aws-reserved/sso.amazonaws.com/", "AWSReservedSSO_Operators_1f"),
-            ("/", "anybody"),
-        ):
-            iam.create_role(Path=path, RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": []}))
-            document = json.dumps({"Version": "2012-10-17", "Statement": assumes})
-            iam.put_role_policy(RoleName=name, PolicyName="assume", PolicyDocument=document)
-        world.ask("enforce")
-        operator = {"RoleArn": f"arn:aws:iam::{names['prod']}:role/acme-operator", "RoleSessionName": "ada"}
-        world.client("sts", ops, "us-east-1", "AWSReservedSSO_Operators_1f").assume_role(**operator)
-        with pytest.raises(ClientError, match="no resource-based policy allows the sts:AssumeRole"):
-            world.client("sts", ops, "us-east-1", "anybody").assume_role(**operator)
+    iam = world.client("iam", ops, REGION)
+    groups = {group["GroupName"] for group in iam.list_groups()["Groups"]}
+    assert groups == {"acme-developers", "acme-readers"}
+    assumes = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
+    for path, name in (
+        ("/aws-reserved/sso.amazonaws.com/", "AWSReservedSSO_Operators_1f"),
+        ("/", "anybody"),
+    ):
+        iam.create_role(Path=path, RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": []}))
+        document = json.dumps({"Version": "2012-10-17", "Statement": assumes})
+        iam.put_role_policy(RoleName=name, PolicyName="assume", PolicyDocument=document)
+    operator = {"RoleArn": f"arn:aws:iam::{PROD['id']}:role/acme-operator", "RoleSessionName": "ada"}
+    world.client("sts", ops, REGION, "AWSReservedSSO_Operators_1f").assume_role(**operator)
+    with pytest.raises(ClientError, match="no resource-based policy allows the sts:AssumeRole"):
+        world.client("sts", ops, REGION, "anybody").assume_role(**operator)
 
 
 def test_an_account_holds_the_foundation_of_one_organization(
     organization: EmulatedAccounts, tmp_path: Path
 ) -> None:
-    facts = organization_of(environment("first", FACTS["environments"][0]["id"])) | {
+    bucket = "other-ops-terraform-state"
+    facts = organization_of(environment("first", DEV["id"])) | {
         "organization": "other",
-        "ops": FACTS["ops"] | {"state_bucket": "other-ops-terraform-state"},
+        "ops": FACTS["ops"] | {"state_bucket": bucket},
     }
+    of_ops = organization.client("s3", FACTS["ops"]["id"], REGION)
+    of_ops.create_bucket(Bucket=bucket)
+    of_ops.put_object(Bucket=bucket, Key="foundation/ops.tfstate", Body=b"as if ops had been applied")
 
-    done = run(organization, facts, tmp_path / "work")
+    done = run(organization, facts, tmp_path / "work", "first")
 
     said = " ".join(re.sub("[│╷╵]", " ", done.stdout).split())
     assert done.returncode == 1
     assert "first (222222222222) holds the foundation of another organization: acme-drift-start, " in said
-    s3 = organization.client("s3", FACTS["environments"][0]["id"], FACTS["region"])
+    s3 = organization.client("s3", DEV["id"], REGION)
     assert not any("first" in bucket["Name"] for bucket in s3.list_buckets()["Buckets"])
