@@ -12,7 +12,7 @@ import pytest
 
 from emulator.accounts import EmulatedAccounts
 from foundation import terraform
-from foundation.apply import next_steps
+from foundation.apply import next_steps, write_package
 from hooks.accounts_file import check
 from rehearsal import foundation
 from tests.conftest import needs
@@ -162,14 +162,19 @@ def test_without_a_yes_an_account_is_left_as_it_is(accounts: EmulatedAccounts, t
 def test_nothing_of_ours_destroys_what_holds_state_or_releases(
     organization: EmulatedAccounts, tmp_path: Path, name: str
 ) -> None:
-    command, own, place = foundation.command(organization, FACTS, tmp_path)
-    subprocess.run([*command, name], cwd=place, env=own, stdout=subprocess.DEVNULL, check=True)
-
+    _, own, place = foundation.command(organization, FACTS, tmp_path)
+    folder = place / "foundation"
+    (folder / "build").mkdir()
+    write_package(folder / "build/promoter.zip", folder / "promoter")
     own |= terraform.environment(tmp_path) | {"TF_DATA_DIR": f"build/{name}"}
-    line = ["terraform", "plan", "-destroy", "-no-color", f"-var=account={name}"]
-    done = subprocess.run(
-        line, cwd=place / "foundation", env=own, capture_output=True, text=True, check=False
+    state = {"bucket": FACTS["ops"]["state_bucket"], "key": f"foundation/{name}.tfstate"}
+    backend = (f"-backend-config={k}={v}" for k, v in (state | {"region": FACTS["region"]}).items())
+    subprocess.run(
+        ["terraform", "init", *backend], cwd=folder, env=own, stdout=subprocess.DEVNULL, check=True
     )
+
+    line = ["terraform", "plan", "-destroy", "-no-color", f"-var=account={name}"]
+    done = subprocess.run(line, cwd=folder, env=own, capture_output=True, text=True, check=False)
 
     protected = set(re.findall(r"Resource (\w+\.\w+)", done.stderr))
     assert done.returncode == 1
