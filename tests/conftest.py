@@ -1,5 +1,6 @@
 import fcntl
 import io
+import json
 import os
 import pickle
 import shutil
@@ -19,7 +20,7 @@ from foundation import terraform
 from rehearsal import demo, foundation
 from rehearsal.rehearse import Options, rehearse
 from screen import Screen
-from tests.worlds import FACTS, HTTP, QUEUE, TEMPLATE, Rehearsed, World
+from tests.worlds import FACTS, HTTP, LONE, QUEUE, TEMPLATE, Rehearsed, World
 
 Bake = Callable[..., Path]
 
@@ -215,38 +216,48 @@ def queued(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
 
 @pytest.fixture(scope="session")
 def evented(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
-    """The same with a function that events of EventBridge invoke."""
-    return in_production(founded, shared, function_name="hello-events", trigger="events")
+    """The default accounts with a function that events of EventBridge invoke, in one environment alone."""
+    return alone(founded, shared, "events")
 
 
 @pytest.fixture(scope="session")
 def stored(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
     """The same with a function that objects of a bucket invoke."""
-    return in_production(founded, shared, function_name="hello-s3", trigger="s3")
+    return alone(founded, shared, "s3")
 
 
 @pytest.fixture(scope="session")
 def notified(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
     """The same with a function that notifications of a topic invoke."""
-    return in_production(founded, shared, function_name="hello-sns", trigger="sns")
+    return alone(founded, shared, "sns")
 
 
 @pytest.fixture(scope="session")
 def scheduled(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
     """The same with a function that a schedule invokes."""
-    return in_production(founded, shared, function_name="hello-schedule", trigger="schedule")
+    return alone(founded, shared, "schedule")
 
 
 @pytest.fixture(scope="session", params=["stream", "kinesis"])
 def streamed(request: pytest.FixtureRequest, founded: EmulatedAccounts, shared: Path) -> Rehearsed:
     """The same with functions that records of a stream invoke."""
-    return in_production(founded, shared, function_name=f"hello-{request.param}", trigger=request.param)
+    return alone(founded, shared, request.param)
 
 
 @pytest.fixture(scope="session")
 def requested(founded: EmulatedAccounts, shared: Path) -> Rehearsed:
-    """The same with a function that requests invoke."""
+    """The default accounts with a function that requests invoke in production."""
     return in_production(founded, shared, function_name=HTTP, trigger="http")
+
+
+def alone(founded: EmulatedAccounts, shared: Path, trigger: str) -> Rehearsed:
+    """Take a function to the one environment of an organization that has no other, once for all workers."""
+    file = shared / f"{trigger}.yaml"
+    with once(shared, file.stem) as first:
+        if first:
+            file.write_text(json.dumps({**FACTS, "environments": [LONE]}))
+    answers = {"function_name": f"hello-{trigger}", "trigger": trigger, "accounts_file": str(file)}
+    return in_production(founded, shared, **answers)
 
 
 def in_production(founded: EmulatedAccounts, shared: Path, **answers: str) -> Rehearsed:

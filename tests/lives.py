@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import triggers
 from emulator.calls import Check
@@ -17,7 +16,7 @@ from emulator.judge.grants import Grant
 from emulator.judge.policies import name
 from rehearsal import demo
 from rehearsal.denials import OF_TRIGGERS
-from tests.worlds import DEV, FACTS, PROD, REGION, STAGE, TOOL, People, Rehearsed, World, terraform_of
+from tests.worlds import REGION, TOOL, People, Rehearsed, World, terraform_of
 
 # What developers, and readers, are granted for single triggers, by statement.
 OF_DEVELOPERS = {
@@ -75,7 +74,7 @@ class Life:
 
 
 def live(rehearsed: Rehearsed, folder: Path, trigger: str, *edits: Edit, then: tuple[Edit, ...] = ()) -> Life:
-    """Plan, change and remove what stage has deployed, and create, change, use and remove a sandbox.
+    """Plan, change and remove what is deployed, and create, change, use and remove a sandbox.
 
     edits: file of deployment/, what stands there, and what then does. then: more, once those are deployed.
     """
@@ -92,7 +91,7 @@ def live(rehearsed: Rehearsed, folder: Path, trigger: str, *edits: Edit, then: t
 
 def granted_for(world: World, trigger: str) -> list[Grant]:
     """Return what the function's roles and developers are granted for its trigger."""
-    clients = (world.client("iam", each) for each in FACTS["environments"])
+    clients = (world.client("iam", each) for each in world.environments)
     return [
         grant
         for grant in grants.granted(clients)
@@ -109,24 +108,30 @@ def edit(folder: Path, edits: tuple[Edit, ...]) -> None:
         (folder / file).write_text(text.replace(old, new))
 
 
+def changed(world: World) -> dict[str, Any]:
+    """Return the environment in which it is changed and removed: the one in the middle."""
+    environment: dict[str, Any] = world.environments[len(world.environments) // 2]
+    return environment
+
+
 def change_and_remove(world: World, steps: list[tuple[Edit, ...]]) -> None:
-    """Plan what is deployed, as prod's planner and stage's deployer, and change and destroy it in stage."""
-    with ZipFile(world.stored()) as archive:
-        archive.extractall(world.folder / "release")
-    folder = world.folder / "release/deployment"
-    for environment, role, lock in (PROD, "planner", "-lock=false"), (STAGE, "deployer", "-lock=true"):
+    """Plan what is deployed, as the last planner, then change and destroy it, as a deployer."""
+    last, there = world.environments[-1], changed(world)
+    folder = world.deployed(last)
+    for environment, role in (last, "planner"), (there, "deployer"):
         credentials = world.accounts.environment(environment["id"], REGION, f"{world.name}-{role}")
         run = partial(terraform_of, world, folder, credentials)
         place = {"bucket": environment["state_bucket"], "key": f"functions/{world.name}.tfstate"}
         backend = (f"-backend-config={name}={value}" for name, value in {**place, "region": REGION}.items())
         run("init", "-reconfigure", *backend)
         name = environment["name"]
-        inputs = [f"-var=environment={name}", f"-var-file=environments/{name}.tfvars", lock]
-        run("plan", "-detailed-exitcode", *inputs)  # 2 if it has changes
+        inputs = [f"-var=environment={name}", f"-var-file=environments/{name}.tfvars"]
+        if role == "planner":
+            run("plan", "-detailed-exitcode", "-lock=false", *inputs)  # 2 if it has changes
     for edits in steps:
         edit(folder, edits)
         run("apply", "-auto-approve", *inputs)
-    empty(world, STAGE)
+    empty(world, there)
     run("destroy", "-auto-approve", *inputs)
 
 
@@ -159,8 +164,9 @@ def sandbox_of(world: World, trigger: str) -> Any:
     """Return the trigger of the sandbox."""
     found = triggers.named(trigger)
     assert found
-    client = partial(world.client, environment=DEV)
-    return found(client, f"{world.name}--sandbox-ada", DEV["id"], REGION)
+    first = world.environments[0]
+    client = partial(world.client, environment=first)
+    return found(client, f"{world.name}--sandbox-ada", first["id"], REGION)
 
 
 def settle(trigger: Any, world: World, sample: str) -> str:
@@ -175,16 +181,16 @@ def settle(trigger: Any, world: World, sample: str) -> str:
 
 def under_way(world: World) -> int:
     """Return how much of its sources the function has not handled yet in production, nor its sandbox."""
-    where = ((PROD, world.name), (DEV, f"{world.name}--sandbox-ada"))
+    first, last = world.environments[0], world.environments[-1]
+    where = ((last, world.name), (first, f"{world.name}--sandbox-ada"))
     return sum(
         int(world.accounts.ask("under_way", account=account["id"], function=name)) for account, name in where
     )
 
 
 def what_is_left(world: World) -> Iterator[str]:
-    """Yield what is left of the function in stage, and of sandboxes."""
-    for environment in STAGE, DEV:
-        wanted = world.name if environment is STAGE else "--sandbox-"
+    """Yield what is left of the function where it was removed, and of sandboxes."""
+    for environment, wanted in (changed(world), world.name), (world.environments[0], "--sandbox-"):
         functions = world.client("lambda", environment).list_functions()["Functions"]
         logs = world.client("logs", environment)
         found = [

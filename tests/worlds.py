@@ -28,6 +28,7 @@ from rehearsal.pipelines import Walker
 TEMPLATE = Path(__file__).parents[1]
 FACTS = yaml.safe_load((TEMPLATE / "accounts.yaml").read_text())
 DEV, STAGE, PROD = FACTS["environments"]
+LONE = {**DEV, "approval": True}  # of an organization that has no other: it builds, and is production
 REGION = FACTS["region"]
 NAME, QUEUE = "hello-lambda", "hello-queue"  # functions: one that nothing invokes, one by messages
 HTTP = "hello-http"  # and one by requests
@@ -52,6 +53,7 @@ class World:
         self.accounts, self.folder, self.repository = accounts, folder, folder / "repository"
         git(folder, "clone", "--quiet", str(rehearsed.repository), str(self.repository))
         self.name = rehearsed.result.function
+        self.environments = rehearsed.result.facts["environments"]
         self.before, self.revision = self.versions(), rehearsed.result.revision
         self.sent = 0
 
@@ -59,7 +61,7 @@ class World:
         """Return the version that answers in each environment."""
         return [
             self.client("lambda", e).get_alias(FunctionName=self.name, Name="live")["FunctionVersion"]
-            for e in (DEV, STAGE, PROD)
+            for e in self.environments
         ]
 
     def client(self, service: str, environment: dict[str, Any]) -> Any:
@@ -70,6 +72,14 @@ class World:
         (self.repository / path).write_text(content)
         demo.commit(self.repository, "A change")
         self.client("codepipeline", DEV).start_pipeline_execution(name=self.name)
+
+    def deployed(self, environment: dict[str, Any]) -> Path:
+        """Unpack what an environment has deployed; return the folder of its Terraform."""
+        key = {"Bucket": environment["state_bucket"], "Key": f"functions/{self.name}.zip"}
+        content = io.BytesIO(self.client("s3", environment).get_object(**key)["Body"].read())
+        with ZipFile(content) as archive:
+            archive.extractall(self.folder / "deployed")
+        return self.folder / "deployed/deployment"
 
     def stored(self) -> io.BytesIO:
         """Return the release that runs in production, a zip."""
@@ -117,7 +127,7 @@ class World:
         """Walk the pipelines of some environments, or of all; return the runs that failed."""
         repositories = {f"{FACTS['github_owner']}/{self.name}": self.repository}
         self.walker = Walker(self.accounts, REGION, repositories, **settings)
-        self.walker.walk([e["id"] for e in environments or (DEV, STAGE, PROD)])
+        self.walker.walk([e["id"] for e in environments or self.environments])
         return [run for run in self.walker.runs if run.status == "Failed"]
 
     def drift(self, environment: dict[str, Any]) -> dict[str, str] | None:
@@ -213,7 +223,8 @@ def terraform_of(world: World, folder: Path, environment: dict[str, str], *argum
     """Run Terraform in a folder; return what it printed."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     command = ["terraform", arguments[0], "-input=false", "-no-color", *arguments[1:]]
-    variables = own | environment | terraform.environment(world.folder)
+    hashless = {"TF_CLI_ARGS_init": "-lockfile=readonly"}  # terraform.trust_provider
+    variables = own | environment | terraform.environment(world.folder) | hashless
     done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

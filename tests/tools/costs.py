@@ -57,10 +57,12 @@ def of_foundation(world: EmulatedAccounts) -> Counter[str]:
     return sum((standing(world, ops, ops["state_bucket"], key) for key in states), Counter())
 
 
-def of_function(world: EmulatedAccounts, name: str) -> Counter[str]:
-    """Return the same of a function, in all environments."""
-    key, places = f"functions/{name}.tfstate", FACTS["environments"]
-    return sum((standing(world, each, each["state_bucket"], key) for each in places), Counter())
+def of_function(
+    world: EmulatedAccounts, name: str, environments: list[dict[str, Any]] = FACTS["environments"]
+) -> Counter[str]:
+    """Return the same of a function, in all environments unless some are named."""
+    key = f"functions/{name}.tfstate"
+    return sum((standing(world, each, each["state_bucket"], key) for each in environments), Counter())
 
 
 def idle(trigger: str, made: Counter[str]) -> str:

@@ -311,9 +311,7 @@ def look(run: People) -> None:
 
 def remove_deployment(world: World) -> None:
     """Destroy what stage has deployed, in the role that has deployed it."""
-    with ZipFile(io.BytesIO(world.release())) as archive:
-        archive.extractall(world.folder / "release")
-    folder = world.folder / "release/deployment"
+    folder = world.deployed(STAGE)
     deployer = world.accounts.environment(STAGE["id"], REGION, f"{QUEUE}-deployer")
     backend = {"bucket": STAGE["state_bucket"], "key": f"functions/{QUEUE}.tfstate", "region": REGION}
     inputs = ["-var=environment=stage", "-var-file=environments/stage.tfvars"]

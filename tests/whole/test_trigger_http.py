@@ -90,10 +90,8 @@ def test_a_rehearsal_tells_how_a_good_and_a_bad_request_were_answered(requested:
 
 
 def test_who_may_call_it_is_changed_by_its_deployer_and_a_plan_says_where_all_may(world: World) -> None:
-    with ZipFile(world.stored()) as archive:
-        archive.extractall(world.folder / "release")
     deployer = world.accounts.environment(STAGE["id"], REGION, f"{HTTP}-deployer")
-    run = partial(terraform_of, world, world.folder / "release/deployment", deployer)
+    run = partial(terraform_of, world, world.deployed(STAGE), deployer)
     backend = {"bucket": STAGE["state_bucket"], "key": f"functions/{HTTP}.tfstate", "region": REGION}
     inputs = ["-var=environment=stage", "-var-file=environments/stage.tfvars"]
     world.accounts.ask("set_issuer", issuer=ISSUER, keys=KeySet([KEY]).as_dict(private=False))

@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import pytest
 
 from tests.lives import Life, empty, live, settle
-from tests.worlds import PROD, REGION, Rehearsed, World, terraform_of
+from tests.worlds import LONE, REGION, Rehearsed, World, terraform_of
 from triggers.s3.trigger import Trigger
 
 NAME = "hello-s3"
-BUCKET = f"{NAME}-{PROD['id']}"
-LIVE = f"arn:aws:lambda:{REGION}:{PROD['id']}:function:{NAME}:live"
+BUCKET = f"{NAME}-{LONE['id']}"
+LIVE = f"arn:aws:lambda:{REGION}:{LONE['id']}:function:{NAME}:live"
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def world(stored: Rehearsed, tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def bucket(world: World) -> Trigger:
     """The trigger in production."""
-    return Trigger(partial(world.client, environment=PROD), NAME, PROD["id"], REGION)
+    return Trigger(partial(world.client, environment=LONE), NAME, LONE["id"], REGION)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def kept(bucket: Trigger) -> list[dict[str, Any]]:
 def invoke(world: World, event: dict[str, Any]) -> None:
     """Invoke the function in production asynchronously."""
     payload = json.dumps(event).encode()
-    world.client("lambda", PROD).invoke(FunctionName=LIVE, InvocationType="Event", Payload=payload)
+    world.client("lambda", LONE).invoke(FunctionName=LIVE, InvocationType="Event", Payload=payload)
 
 
 def test_a_rehearsal_tells_what_became_of_a_good_and_of_a_bad_object(stored: Rehearsed) -> None:
@@ -62,9 +61,7 @@ def test_a_rehearsal_tells_what_became_of_a_good_and_of_a_bad_object(stored: Reh
 
     assert stored.result.problem == ""
     assert stored.result.denied == []
-    assert stored.result.sent == [
-        (environment, *end) for environment in ("dev", "stage", "prod") for end in ends.items()
-    ]
+    assert stored.result.sent == [("dev", *end) for end in ends.items()]
 
 
 def test_nothing_that_is_done_for_it_is_denied_and_nothing_is_left_of_it(life: Life) -> None:
@@ -81,10 +78,10 @@ def test_nothing_is_granted_for_it_that_it_does_not_use(life: Life) -> None:
 def test_an_object_that_has_been_deleted_since_is_read_and_one_that_is_gone_for_good_is_kept_as_failed(
     world: World, bucket: Trigger
 ) -> None:
-    world.client("lambda", PROD).remove_permission(FunctionName=NAME, Qualifier="live", StatementId="rule")
+    world.client("lambda", LONE).remove_permission(FunctionName=NAME, Qualifier="live", StatementId="rule")
     assert settle(bucket, world, "greeting") == f"in {NAME}-failures without a try"
     (event,) = [message for message in kept(bucket) if "detail" in message]
-    found, s3 = event["detail"]["object"], world.client("s3", PROD)
+    found, s3 = event["detail"]["object"], world.client("s3", LONE)
     version = found["version-id"]
 
     s3.delete_object(Bucket=BUCKET, Key=found["key"])
@@ -102,23 +99,21 @@ def test_an_object_that_has_been_deleted_since_is_read_and_one_that_is_gone_for_
 
 
 def test_a_bucket_that_the_organization_names_takes_the_place_of_the_function_s_own(world: World) -> None:
-    s3 = world.client("s3", PROD)
+    s3 = world.client("s3", LONE)
     s3.create_bucket(Bucket="acme-orders")
     notifies: dict[str, Any] = {"EventBridgeConfiguration": {}}
     s3.put_bucket_notification_configuration(Bucket="acme-orders", NotificationConfiguration=notifies)
-    empty(world, PROD)
-    with ZipFile(world.stored()) as archive:
-        archive.extractall(world.folder / "release")
-    deployer = world.accounts.environment(PROD["id"], REGION, f"{NAME}-deployer")
-    run = partial(terraform_of, world, world.folder / "release/deployment", deployer)
-    backend = {"bucket": PROD["state_bucket"], "key": f"functions/{NAME}.tfstate", "region": REGION}
+    empty(world, LONE)
+    deployer = world.accounts.environment(LONE["id"], REGION, f"{NAME}-deployer")
+    run = partial(terraform_of, world, world.deployed(LONE), deployer)
+    backend = {"bucket": LONE["state_bucket"], "key": f"functions/{NAME}.tfstate", "region": REGION}
     run("init", *(f"-backend-config={name}={value}" for name, value in backend.items()))
 
-    inputs = ("-var=environment=prod", "-var-file=environments/prod.tfvars", "-var=bucket=acme-orders")
+    inputs = ("-var=environment=dev", "-var-file=environments/dev.tfvars", "-var=bucket=acme-orders")
     run("apply", "-auto-approve", *inputs)
 
     run("plan", "-detailed-exitcode", *inputs)  # 2 if it has changes
-    pattern = json.loads(world.client("events", PROD).describe_rule(Name=NAME)["EventPattern"])
+    pattern = json.loads(world.client("events", LONE).describe_rule(Name=NAME)["EventPattern"])
     assert pattern["detail"] == {"bucket": {"name": ["acme-orders"]}}
     names = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     assert "acme-orders" in names
@@ -128,7 +123,7 @@ def test_a_bucket_that_the_organization_names_takes_the_place_of_the_function_s_
 def test_the_bucket_refuses_plain_http_and_encrypts_by_the_account_s_key(
     world: World, bucket: Trigger
 ) -> None:
-    s3, keys = world.client("s3", PROD), world.client("kms", PROD)
+    s3, keys = world.client("s3", LONE), world.client("kms", LONE)
 
     (statement,) = json.loads(s3.get_bucket_policy(Bucket=BUCKET)["Policy"])["Statement"]
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

@@ -14,7 +14,7 @@ import pytest
 from rehearsal.cli import conclude
 from screen import Screen
 from tests.lives import Life, live, settle
-from tests.worlds import PROD, REGION, Rehearsed, World
+from tests.worlds import LONE, REGION, Rehearsed, World
 from triggers.sns.trigger import Trigger
 
 NAME = "hello-sns"
@@ -29,7 +29,7 @@ def world(notified: Rehearsed, tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def topic(world: World) -> Trigger:
     """The trigger in production."""
-    return Trigger(partial(world.client, environment=PROD), NAME, PROD["id"], REGION)
+    return Trigger(partial(world.client, environment=LONE), NAME, LONE["id"], REGION)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def life(notified: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Life:
 
 def logged(world: World, message: str) -> Counter[str]:
     """Return how often the function in production has logged a message, by notification."""
-    pages = world.client("logs", PROD).get_paginator("filter_log_events")
+    pages = world.client("logs", LONE).get_paginator("filter_log_events")
     lines = [
         json.loads(event["message"])
         for page in pages.paginate(logGroupName=f"/aws/lambda/{NAME}")
@@ -64,14 +64,14 @@ def test_a_rehearsal_tells_what_became_of_a_good_and_of_a_bad_notification(
     notified: Rehearsed, tmp_path: Path
 ) -> None:
     ends = {"greeting": "handled", "bad": f"in {NAME}-failures after 3 tries"}
-    rows = [(environment, *end) for environment in ("dev", "stage", "prod") for end in ends.items()]
+    rows = [("dev", *end) for end in ends.items()]
 
     assert notified.result.problem == ""
     assert notified.result.sent == rows
     assert notified.result.denied == []
     with redirect_stdout(io.StringIO()) as screen:
         conclude(notified.result, Screen(), tmp_path / "page.html")
-    assert screen.getvalue().count(ends["bad"]) == 3
+    assert screen.getvalue().count(ends["bad"]) == 1
 
 
 def test_nothing_that_is_done_for_it_is_denied_and_nothing_is_left_of_it(life: Life) -> None:
@@ -87,7 +87,7 @@ def test_nothing_is_granted_for_it_that_it_does_not_use(life: Life) -> None:
 def test_a_notification_for_which_the_permission_is_lost_is_kept_with_what_it_says(
     world: World, topic: Trigger
 ) -> None:
-    functions = world.client("lambda", PROD)
+    functions = world.client("lambda", LONE)
     functions.remove_permission(FunctionName=NAME, Qualifier="live", StatementId="topic")
     before = logged(world, "greeted")
 
@@ -103,7 +103,7 @@ def test_of_notifications_that_meet_a_throttled_function_none_is_lost_and_none_h
     world: World, topic: Trigger
 ) -> None:
     good = json.loads((world.repository / "events/greeting.json").read_text())
-    functions = world.client("lambda", PROD)
+    functions = world.client("lambda", LONE)
     functions.put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=1)
 
     sent = {identifier for _ in range(10) for identifier in topic.send(good)}

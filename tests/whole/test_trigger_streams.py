@@ -13,7 +13,7 @@ import pytest
 
 import triggers
 from tests.lives import Life, live, under_way
-from tests.worlds import PROD, REGION, TEMPLATE, TOOL, People, Rehearsed, World
+from tests.worlds import LONE, REGION, TEMPLATE, TOOL, People, Rehearsed, World
 
 ENOUGH = 60  # seconds
 PAGE = (TEMPLATE / "docs/permissions.md").read_text("utf-8")
@@ -27,7 +27,7 @@ class Streamed(World):
         self.kind = self.name.removeprefix("hello-")
         trigger = triggers.named(self.kind)
         assert trigger
-        self.trigger: Any = trigger(partial(self.client, environment=PROD), self.name, PROD["id"], REGION)
+        self.trigger: Any = trigger(partial(self.client, environment=LONE), self.name, LONE["id"], REGION)
 
     def sample(self, event: str) -> Any:
         """Return a sample event of the function."""
@@ -44,13 +44,13 @@ class Streamed(World):
         """Return what is newly told of failures."""
         found: list[dict[str, Any]] = []
         queue = {"QueueUrl": self.trigger.url, "MaxNumberOfMessages": 10, "VisibilityTimeout": 600}
-        while messages := self.client("sqs", PROD).receive_message(**queue).get("Messages"):
+        while messages := self.client("sqs", LONE).receive_message(**queue).get("Messages"):
             found += [json.loads(message["Body"]) for message in messages]
         return found
 
     def logged(self) -> Iterator[dict[str, Any]]:
         """Yield what the function in production has logged by itself."""
-        pages = self.client("logs", PROD).get_paginator("filter_log_events")
+        pages = self.client("logs", LONE).get_paginator("filter_log_events")
         found = [
             event
             for page in pages.paginate(logGroupName=f"/aws/lambda/{self.name}")
@@ -76,7 +76,7 @@ def test_a_rehearsal_tells_what_became_of_a_good_and_of_a_bad_record(streamed: R
     ends = {"greeting": "handled", "bad": f"in {streamed.result.function}-failures after 5 tries"}
 
     assert streamed.result.problem == ""
-    assert streamed.result.sent == [(e, *end) for e in ("dev", "stage", "prod") for end in ends.items()]
+    assert streamed.result.sent == [("dev", *end) for end in ends.items()]
     assert streamed.result.denied == []
 
 
@@ -101,7 +101,7 @@ def test_of_batches_with_bad_records_each_good_one_is_handled_once_in_order_and_
 
 
 def test_a_throttled_function_loses_no_record(world: Streamed) -> None:
-    before, functions = len(world.handled()), world.client("lambda", PROD)
+    before, functions = len(world.handled()), world.client("lambda", LONE)
     functions.put_function_concurrency(FunctionName=world.name, ReservedConcurrentExecutions=0)
     world.told()
 
@@ -117,8 +117,8 @@ def test_a_throttled_function_loses_no_record(world: Streamed) -> None:
 
 
 def test_going_back_under_load_loses_no_record_and_keeps_their_order(world: Streamed) -> None:
-    world.send(world.another("changed", file="another.txt"), PROD)
-    assert world.walk(PROD) == []
+    world.push("src/another.txt", "changed")
+    assert world.walk() == []
     before, run, good = len(world.handled()), People(world), world.sample("greeting")
     done, sent = threading.Event(), list[str]()
     world.told()
@@ -129,7 +129,7 @@ def test_going_back_under_load_loses_no_record_and_keeps_their_order(world: Stre
 
     sender = threading.Thread(target=load)
     sender.start()
-    run(TOOL, "rollback", "prod", "", "--yes")
+    run(TOOL, "rollback", "dev", "", "--yes")
     done.set()
     sender.join()
     world.settle()
@@ -139,7 +139,7 @@ def test_going_back_under_load_loses_no_record_and_keeps_their_order(world: Stre
     assert len(handled) == len(set(handled)) == len(sent) > 10
     assert world.kind == "stream" or handled == sent
     assert world.told() == []
-    assert world.versions()[2] == "1"
+    assert world.versions() == ["1"]
 
 
 EDITS = (
@@ -186,5 +186,5 @@ def test_what_is_granted_for_it_and_not_used_is_named_with_its_reason(
         (role.replace(function, "FUNCTION").replace("acme", "ORG"), action) for role, _, action in life.unused
     }
 
-    assert len(life.granted) > 30
+    assert len(life.granted) > 20
     assert called == {(role, action) for role, actions in rows for action in actions.split(", ")}

@@ -10,7 +10,6 @@ from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import pytest
 
@@ -84,9 +83,7 @@ def test_a_rehearsal_tells_what_became_of_a_good_and_of_a_bad_message(
 
 
 def test_a_plan_of_what_runs_is_empty(world: World) -> None:
-    with ZipFile(world.stored()) as archive:
-        archive.extractall(world.folder / "release")
-    deployment = world.folder / "release/deployment"
+    deployment = world.deployed(PROD)
     deployer = world.accounts.environment(PROD["id"], REGION, f"{QUEUE}-deployer")
     backend = {"bucket": PROD["state_bucket"], "key": f"functions/{QUEUE}.tfstate", "region": REGION}
     inputs = ["-var=environment=prod", "-var-file=environments/prod.tfvars"]
