@@ -75,13 +75,16 @@ class Foundation:
 
     def plan_and_apply(self, account: str, approve: bool) -> None:
         """Show an account's plan and apply that very plan."""
-        plan = f"-out=build/{account}.tfplan"
+        chosen, plan = f"-var=account={account}", f"-out=build/{account}.tfplan"
         with self.imports(account):
-            changes = self.terraform(account, "plan", "-detailed-exitcode", f"-var=account={account}", plan)
+            if approve:
+                self.terraform(account, "apply", "-auto-approve", chosen)
+                return
+            changes = self.terraform(account, "plan", "-detailed-exitcode", chosen, plan)
         if changes != CHANGES:
             return
         number = self.accounts["ops"]["id"] if account == "ops" else self.environment(account)["id"]
-        if not approve and input(f"\nApply this plan to {account} ({number})? Only yes goes on: ") != "yes":
+        if input(f"\nApply this plan to {account} ({number})? Only yes goes on: ") != "yes":
             sys.exit(f"foundation: {account} was left as it is")
         self.terraform(account, "apply", f"build/{account}.tfplan")
 

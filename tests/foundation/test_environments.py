@@ -226,7 +226,7 @@ def test_what_people_have_made_as_the_foundation_makes_it_is_adopted_by_changing
     )
     facts = organization_of(DEV | {"adopt": EVERYTHING}, STAGE, PROD) | {"plan_pull_requests": True}
 
-    done = run(organization, facts, tmp_path, "dev")
+    done = run(organization, facts, tmp_path, "dev", answer="yes")
 
     assert done.returncode == 0, done.stdout
     # buckets, key, roles, provider
