@@ -34,7 +34,7 @@ def install(repository: Path) -> None:
     """Install what a repository's targets need, as `make install` does, but by uv, which takes less time."""
     for arguments in (
         ["venv", ".venv"],
-        ["pip", "install", "--require-hashes", "--compile-bytecode", "--requirement", "requirements-dev.txt"],
+        ["pip", "install", "--require-hashes", "--requirement", "requirements-dev.txt"],
     ):
         subprocess.run([find_uv_bin(), "--quiet", *arguments], cwd=repository, check=True)
     for done in "uv", "installed":

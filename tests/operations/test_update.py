@@ -258,6 +258,7 @@ def test_what_is_updated_is_built_and_deployed(
     own(repository)
     done = update(template, repository)
     assert "make sandbox verify" in done.stdout
+    terraform.trust_provider(repository)
     change(repository, {"tests/deployed/test_deployed.py": ("deployment!", "deployment.")})
     folder = tmp_path / "rehearsal"
     folder.mkdir()
