@@ -1,5 +1,6 @@
 """Worlds in which a generated repository runs in production, and what tests do in copies of them."""
 
+import atexit
 import hashlib
 import io
 import json
@@ -7,7 +8,9 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +22,7 @@ import yaml
 from emulator.accounts import EmulatedAccounts, sdk
 from foundation import terraform
 from hooks.git import git
-from rehearsal import buildspec, demo, people
+from rehearsal import aws, buildspec, demo, people
 from rehearsal.actions.action import Run
 from rehearsal.actions.builds import of_machine
 from rehearsal.outcome import Rehearsal
@@ -34,6 +37,14 @@ NAME, QUEUE = "hello-lambda", "hello-queue"  # functions: one that nothing invok
 HTTP = "hello-http"  # and one by requests
 ENOUGH, A_DAY_A_SECOND = 60, 1 / (24 * 60)  # seconds; seconds of an emulated minute
 TOOL = Path(sys.executable).with_name("lambda-template")  # this checkout's own
+
+
+@cache
+def aws_cli() -> Path | None:
+    """Return a folder with the AWS CLI, loaded once for all builds of this process, as for a rehearsal."""
+    end = ExitStack()
+    atexit.register(end.close)
+    return end.enter_context(aws.loaded(Path(end.enter_context(TemporaryDirectory()))))
 
 
 @dataclass
@@ -126,7 +137,7 @@ class World:
     def walk(self, *environments: dict[str, Any], **settings: Any) -> list[Run]:
         """Walk the pipelines of some environments, or of all; return the runs that failed."""
         repositories = {f"{FACTS['github_owner']}/{self.name}": self.repository}
-        self.walker = Walker(self.accounts, REGION, repositories, **settings)
+        self.walker = Walker(self.accounts, REGION, repositories, aws=aws_cli(), **settings)
         self.walker.walk([e["id"] for e in environments or self.environments])
         return [run for run in self.walker.runs if run.status == "Failed"]
 
@@ -148,7 +159,7 @@ class World:
         given = {each["name"]: each["value"] for each in facts["environment"]["environmentVariables"]}
         with TemporaryDirectory() as scratch:
             variables = {
-                **of_machine(Path(scratch)),
+                **of_machine(Path(scratch), aws_cli()),
                 **self.accounts.environment(**here, role=name),
                 "CODEBUILD_BUILD_ID": build,
                 **given,

@@ -22,7 +22,6 @@ from foundation import terraform
 from hooks.git import git
 from rehearsal import demo, people
 from rehearsal.actions.action import Run
-from rehearsal.pipelines import Walker
 from tests.worlds import DEV, FACTS, NAME, PROD, REGION, STAGE, TOOL, Rehearsed, World
 
 WITHOUT_AWS = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
@@ -122,9 +121,7 @@ class Desk:
 def promote(world: World, release: bytes) -> None:
     """Have a release deployed to stage, and no further."""
     world.send(release, STAGE)
-    walker = Walker(world.accounts, REGION, {})
-    walker.walk([STAGE["id"]])
-    assert [run.message for run in walker.runs if run.status != "Succeeded"] == []
+    assert [run.message for run in world.walk(STAGE)] == []
 
 
 def changed(world: World, revision: str, subject: str, handler: str = "", **files: str) -> bytes:

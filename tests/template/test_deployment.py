@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from foundation import terraform
 from rehearsal import buildspec
 from rehearsal.rehearse import apply_pipelines
 from tests.organizations import organization_of, repository_of
-from tests.worlds import DEV
+from tests.worlds import DEV, aws_cli
 
 ENVIRONMENT_VARIABLES = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
@@ -59,10 +60,10 @@ class World:
 
     def deploy(self, release: Path, *tools: Path) -> None:
         """Deploy a release; tools: folders whose commands come before others."""
-        home = self.folder / f"home-{self.deployed}"
+        home, own = self.folder / f"home-{self.deployed}", Path(sys.executable).parent
         home.mkdir(exist_ok=True)
         variables = {
-            "PATH": os.pathsep.join(map(str, [*tools, Path(sys.executable).parent, os.environ["PATH"]])),
+            "PATH": os.pathsep.join(map(str, [*tools, *filter(None, [aws_cli()]), own, os.environ["PATH"]])),
             "HOME": str(home),
             **self.accounts.environment(self.environment["id"], self.facts["region"]),
             **terraform.environment(home),
@@ -315,32 +316,45 @@ def test_a_shift_that_a_stopped_build_has_left_behind_comes_to_its_end_first(
     assert (ended, live["Description"]) == ("Succeeded", "after what was left")
 
 
-def test_of_old_versions_the_newest_and_the_one_before_are_kept(world: World, deployed: Path) -> None:
-    before = world.live()
-    published = [world.publish(f"version {number}") for number in range(12)]
+@dataclass
+class Many:
+    """A release with more memory, of the same package, deployed where there are many versions.
 
-    world.deploy(world.another("after many"))
+    before: what answered until then. published: versions since, of which none has answered.
+    """
 
+    before: str
+    published: list[str]
+    release: Path
+
+
+@pytest.fixture(scope="module")
+def many(world: World, deployed: Path) -> Many:
+    before, published = world.live(), [world.publish(f"version {number}") for number in range(12)]
+    release = world.another("with more memory")
+    settings = release / "deployment/environments/dev.tfvars"
+    settings.write_text(settings.read_text().replace("= 256", "= 512"))
+    world.deploy(release)
+    return Many(before, published, release)
+
+
+def test_of_old_versions_the_newest_and_the_one_before_are_kept(world: World, many: Many) -> None:
     listed = world.client("lambda").list_versions_by_function(FunctionName="hello-lambda")["Versions"]
+
     (_, *versions) = [version["Version"] for version in listed]
-    assert sorted(map(int, versions)) == [int(before), *map(int, published[3:]), int(world.live())]
+    assert sorted(map(int, versions)) == [int(many.before), *map(int, many.published[3:]), int(world.live())]
 
 
 def test_a_release_of_the_same_package_is_a_version_of_its_own_that_the_canary_watches(
-    world: World, deployed: Path
+    world: World, many: Many
 ) -> None:
-    before, release = world.live(), world.another("with more memory")
-    settings = release / "deployment/environments/dev.tfvars"
-    settings.write_text(settings.read_text().replace("= 256", "= 512"))
-
-    world.deploy(release)
-
     live = world.client("lambda").get_function_configuration(FunctionName="hello-lambda", Qualifier="live")
-    assert (live["Description"], live["MemorySize"]) == ("with more memory", 512)
     (alarm,) = world.client("cloudwatch").describe_alarms(AlarmNames=["hello-lambda-canary"])["MetricAlarms"]
+
+    assert (live["Description"], live["MemorySize"]) == ("with more memory", 512)
     watched = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}["ExecutedVersion"]
-    assert before != watched == live["Version"]
-    assert world.terraform(release, "plan", "-detailed-exitcode").returncode == 0
+    assert many.published[-1] != watched == live["Version"]
+    assert world.terraform(many.release, "plan", "-detailed-exitcode").returncode == 0
 
 
 def test_a_package_that_is_not_the_release_s_own_is_refused(world: World, deployed: Path) -> None:

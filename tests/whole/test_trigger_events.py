@@ -29,7 +29,7 @@ def world(evented: Rehearsed, tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def rule(world: World) -> Trigger:
-    """The trigger in production."""
+    """The trigger where it is deployed."""
     return Trigger(partial(world.client, environment=LONE), NAME, LONE["id"], REGION)
 
 
@@ -46,7 +46,7 @@ def life(evented: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Life:
 
 
 def logged(world: World, message: str) -> Counter[str]:
-    """Return how often the function in production has logged a message, by event."""
+    """Return how often the function has logged a message, by event."""
     pages = world.client("logs", LONE).get_paginator("filter_log_events")
     lines = [
         json.loads(event["message"])

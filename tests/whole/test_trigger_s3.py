@@ -26,7 +26,7 @@ def world(stored: Rehearsed, tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def bucket(world: World) -> Trigger:
-    """The trigger in production."""
+    """The trigger where it is deployed."""
     return Trigger(partial(world.client, environment=LONE), NAME, LONE["id"], REGION)
 
 
@@ -51,7 +51,7 @@ def kept(bucket: Trigger) -> list[dict[str, Any]]:
 
 
 def invoke(world: World, event: dict[str, Any]) -> None:
-    """Invoke the function in production asynchronously."""
+    """Invoke the function asynchronously."""
     payload = json.dumps(event).encode()
     world.client("lambda", LONE).invoke(FunctionName=LIVE, InvocationType="Event", Payload=payload)
 

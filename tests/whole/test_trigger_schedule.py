@@ -30,7 +30,7 @@ def world(scheduled: Rehearsed, tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def schedule(world: World) -> Trigger:
-    """The trigger in production."""
+    """The trigger where it is deployed."""
     return Trigger(partial(world.client, environment=LONE), NAME, LONE["id"], REGION)
 
 
@@ -47,7 +47,7 @@ def life(scheduled: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Life
 
 
 def logged(world: World) -> list[dict[str, Any]]:
-    """Return what the function in production has logged that it has handled."""
+    """Return what the function has logged that it has handled."""
     pages = world.client("logs", LONE).get_paginator("filter_log_events")
     lines = [
         json.loads(event["message"])
@@ -58,7 +58,7 @@ def logged(world: World) -> list[dict[str, Any]]:
 
 
 def times_of(world: World, schedule: str) -> list[datetime]:
-    """Return the times for which a schedule has had the function in production do something."""
+    """Return the times for which a schedule has had the function do something."""
     return [
         datetime.fromisoformat(line["scheduled_time"])
         for line in logged(world)

@@ -28,7 +28,7 @@ def world(notified: Rehearsed, tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def topic(world: World) -> Trigger:
-    """The trigger in production."""
+    """The trigger where it is deployed."""
     return Trigger(partial(world.client, environment=LONE), NAME, LONE["id"], REGION)
 
 
@@ -50,7 +50,7 @@ def life(notified: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> Life:
 
 
 def logged(world: World, message: str) -> Counter[str]:
-    """Return how often the function in production has logged a message, by notification."""
+    """Return how often the function has logged a message, by notification."""
     pages = world.client("logs", LONE).get_paginator("filter_log_events")
     lines = [
         json.loads(event["message"])

@@ -49,7 +49,7 @@ class Streamed(World):
         return found
 
     def logged(self) -> Iterator[dict[str, Any]]:
-        """Yield what the function in production has logged by itself."""
+        """Yield what the function has logged by itself."""
         pages = self.client("logs", LONE).get_paginator("filter_log_events")
         found = [
             event
@@ -62,7 +62,7 @@ class Streamed(World):
                 yield line
 
     def handled(self) -> list[str]:
-        """Return the records that the function in production has handled, in that order."""
+        """Return the records that the function has handled, in that order."""
         return [line["event_id"] for line in self.logged() if line["message"] == "greeted"]
 
 

@@ -7,18 +7,18 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emulator.accounts import EmulatedAccounts
-from tests.conftest import in_production
-from tests.worlds import PROD, QUEUE, REGION
+from tests.conftest import alone, in_production
+from tests.worlds import LONE, PROD, QUEUE, REGION
 
 QUEUES = f"https://sqs.{REGION}.amazonaws.com/{PROD['id']}/{QUEUE}"
-ALERTS = f"arn:aws:sns:{REGION}:{PROD['id']}:acme-alerts"
+ALERTS = f"arn:aws:sns:{REGION}:{LONE['id']}:acme-alerts"
 TO_FAILURES = {"QueueUrl": f"{QUEUES}-failures", "MessageBody": "x"}
 EVENT = {"Source": "orders", "DetailType": "Greeting requested", "Detail": "{}"}
-BUCKET = f"hello-s3-{PROD['id']}"
+BUCKET = f"hello-s3-{LONE['id']}"
 TABLE, KEY = {"TableName": "hello-stream"}, {"id": {"S": "1"}}  # not one of a test
-ROLE = f"arn:aws:iam::{PROD['id']}:role/lambda-template/functions/hello-schedule"
+ROLE = f"arn:aws:iam::{LONE['id']}:role/lambda-template/functions/hello-schedule"
 SCHEDULER = f"{ROLE}-scheduler"
-LIVE = f"arn:aws:lambda:{REGION}:{PROD['id']}:function:hello-schedule:live"
+LIVE = f"arn:aws:lambda:{REGION}:{LONE['id']}:function:hello-schedule:live"
 
 
 def once(name: str, role: str) -> dict[str, Any]:
@@ -55,9 +55,11 @@ def test_a_verifier_may_do_what_its_test_does_and_no_more(  # noqa: PLR0913, PLR
     parameters: dict[str, Any],
     action: str,
 ) -> None:
-    name = QUEUE if trigger == "sqs" else f"hello-{trigger}"
-    world = in_production(founded, shared, function_name=name, trigger=trigger).world
-    client = world.client(service, PROD["id"], REGION, f"{name}-verifier")
+    if trigger == "sqs":
+        made, place = in_production(founded, shared, function_name=QUEUE, trigger=trigger), PROD
+    else:
+        made, place = alone(founded, shared, trigger), LONE
+    client = made.world.client(service, place["id"], REGION, f"{made.result.function}-verifier")
 
     with pytest.raises(ClientError, match=f"not authorized to perform: {action} on"):
         getattr(client, operation)(**parameters)
