@@ -59,7 +59,10 @@ def test_a_verifier_may_do_what_its_test_does_and_no_more(  # noqa: PLR0913, PLR
         made, place = in_production(founded, shared, function_name=QUEUE, trigger=trigger), PROD
     else:
         made, place = alone(founded, shared, trigger), LONE
-    client = made.world.client(service, place["id"], REGION, f"{made.result.function}-verifier")
+    verifier = f"{made.result.function}-verifier"
+    # Who is not there is denied as well.
+    assert made.world.client("iam", place["id"], REGION).get_role(RoleName=verifier)
+    client = made.world.client(service, place["id"], REGION, verifier)
 
     with pytest.raises(ClientError, match=f"not authorized to perform: {action} on"):
         getattr(client, operation)(**parameters)
